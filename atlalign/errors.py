@@ -1,0 +1,42 @@
+"""The errors that atlalign raises on purpose.
+
+Every message states the rule, what was received, and the remedy, in one line: the commands print it as it is.
+"""
+
+
+class AtlalignError(Exception):
+    """Base class of the package's own errors."""
+
+
+class InvalidFileError(AtlalignError, ValueError):
+    """A file exists but does not hold what it should."""
+
+
+class AtlasError(AtlalignError, ValueError):
+    """An atlas cannot be found, read or understood."""
+
+
+class ModelError(AtlalignError, ValueError):
+    """A model cannot be loaded or does not do what is asked of it."""
+
+
+class MissingExtraError(AtlalignError, ImportError):
+    """An optional dependency is not installed.
+
+    Parameters
+    ----------
+    feature : str
+        What needs the dependency, as the start of a sentence.
+    extra : str
+        The name of the extra that brings it.
+
+    Examples
+    --------
+    >>> print(MissingExtraError("BrainGlobe atlases", "brainglobe"))
+    BrainGlobe atlases need an optional dependency that is not installed. Run: pip install 'atlalign[brainglobe]'
+    """
+
+    def __init__(self, feature: str, extra: str):
+        super().__init__(
+            f"{feature} need an optional dependency that is not installed. Run: pip install 'atlalign[{extra}]'"
+        )

@@ -1,0 +1,1 @@
+"""What Keras sees: data, layers, losses and models. Written in `keras.ops`, for every Keras backend."""

@@ -1,0 +1,311 @@
+"""Register a new section: from an image to a Registration, and from two arrays to a field."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import cv2
+import numpy as np
+
+from atlalign.base import DisplacementField
+from atlalign.section.canvas import Canvas
+from atlalign.errors import ModelError
+from atlalign.plane import Plane
+from atlalign.registration.result import Registration, Step, compose
+from atlalign.section import Section
+from atlalign.section.tissue import find_tissue
+
+if TYPE_CHECKING:
+    from atlalign.atlas import Atlas
+
+__all__ = ["Registrar", "Registration", "Step", "register", "register_images"]
+
+Predict = Callable[[np.ndarray, np.ndarray], Any]
+
+
+def register_images(
+    moving: Any, reference: Any, *, global_model: Any = None, local_model: Any = None
+) -> DisplacementField:
+    """Register two grey images that share one grid.
+
+    The global model sees the images; the local model sees the reference and the globally warped moving
+    image; the result is ``global(local)``. Images of another shape than a model's are resized for it, and its
+    field is resized back.
+
+    Parameters
+    ----------
+    moving, reference : array_like, shape (h, w)
+        float in [0, 1] or uint8. An image whose background, judged along its border, is bright is inverted so
+        that the background is 0.
+    global_model, local_model : path-like, keras.Model, callable or None
+        Either may be left out. A callable takes (reference, moving), float32 (h, w) in [0, 1] on a dark
+        background, and returns the field (h, w, 2).
+
+    Returns
+    -------
+    DisplacementField, (h, w)
+        ``field.warp(moving)`` lies on `reference`.
+
+    Raises
+    ------
+    ValueError
+        If the images are not grey, not of one shape, or not in [0, 1].
+    ModelError
+        If there is no model, it is of another architecture, or its prediction is not finite.
+
+    Examples
+    --------
+    >>> reference = np.zeros((32, 32), np.float32)
+    >>> reference[8:24, 8:24] = 1
+    >>> def five_to_the_left(reference, moving):
+    ...     return np.broadcast_to(np.float32([5, 0]), (*reference.shape, 2))
+    >>> field = register_images(np.roll(reference, 5, axis=1), reference, local_model=five_to_the_left)
+    >>> bool((field.warp(np.roll(reference, 5, axis=1)) == reference).all())
+    True
+    """
+    moving, reference = _model_image(moving, "moving"), _model_image(reference, "reference")
+    if moving.shape != reference.shape:
+        raise ValueError(
+            "moving and reference must have the same shape. "
+            f"Received: {moving.shape} and {reference.shape}. Resize one, or use register() on a section."
+        )
+    fields = _predict_fields(moving, reference, _predictors(global_model, local_model))
+    return compose([field for _, field in fields])
+
+
+def register(
+    section: Any,
+    atlas: Any,
+    *,
+    position_um: float | None = None,
+    plane: Plane | None = None,
+    pixel_size_um: Any = None,
+    global_model: Any = None,
+    local_model: Any = None,
+) -> Registration:
+    """Register one section to an atlas. For several, a `Registrar` loads the models once.
+
+    Parameters
+    ----------
+    section : path-like, array_like or Section
+        The section's image: grey or RGB(A), of any size and either polarity.
+    atlas : Atlas, str or path-like
+        The atlas, or what `Atlas.load` takes.
+    position_um : float, optional
+        Position of a coronal section along the anterior-posterior axis, um. The section is placed on the
+        plane by its tissue; it must be upright, its left the animal's right.
+    plane : Plane, optional
+        Instead: where the corners of the section's image lie in the atlas, as an anchoring says.
+    pixel_size_um : float or (x, y), optional
+        Size of a section pixel across and down. Without it, estimated from the tissue's extent, and flagged;
+        an anchoring implies its own.
+    global_model, local_model : path-like, keras.Model, callable or None
+        As in `register_images`.
+
+    Returns
+    -------
+    Registration
+
+    Raises
+    ------
+    ValueError
+        If neither or both of `position_um` and `plane` are given, the position is outside the atlas, or the
+        section shows no tissue.
+    ModelError
+        As in `register_images`.
+
+    Examples
+    --------
+    >>> from atlalign import Atlas, Plane
+    >>> atlas = Atlas.load("phantom", spacing_um=100)
+    >>> plane = Plane.from_quicknii([456, 250, 320, -456, 0, 0, 0, 10, -320])  # tilted
+    >>> def nothing_to_do(reference, moving):
+    ...     return np.zeros((*reference.shape, 2))
+    >>> image = atlas.reference_plane(plane, shape=(160, 228))
+    >>> registration = register(image, atlas, plane=plane, local_model=nothing_to_do)
+    >>> bool((registration.labels() == atlas.annotation_plane(plane, (160, 228))).mean() > 0.99)
+    True
+    """
+    section = _as_section(section, pixel_size_um)  # a file that cannot be read is refused before models load
+    registrar = Registrar(atlas, global_model=global_model, local_model=local_model)
+    return registrar.register(section, position_um=position_um, plane=plane, pixel_size_um=pixel_size_um)
+
+
+class Registrar:
+    """An atlas and loaded models, ready for many sections.
+
+    Parameters
+    ----------
+    atlas : Atlas, str or path-like
+        The atlas, or what `Atlas.load` takes.
+    global_model, local_model : path-like, keras.Model, callable or None
+        As in `register_images`.
+
+    Raises
+    ------
+    ModelError
+        If there is no model, or one is of another architecture.
+
+    Examples
+    --------
+    >>> def nothing_to_do(reference, moving):
+    ...     return np.zeros((*reference.shape, 2))
+    >>> registrar = Registrar("phantom:100", local_model=nothing_to_do)
+    >>> registrar.shape
+    (80, 114)
+    """
+
+    def __init__(
+        self, atlas: Atlas | str | os.PathLike, *, global_model: Any = None, local_model: Any = None
+    ):
+        self._predictors = _predictors(global_model, local_model)
+        if isinstance(atlas, str | os.PathLike):
+            from atlalign.atlas import Atlas
+
+            atlas = Atlas.load(atlas)
+        self.atlas = atlas
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape of the canvas: what the first model takes, else the atlas's own planes."""
+        for _, predict in self._predictors:
+            shape = getattr(predict, "shape", None)
+            if shape is not None:
+                return shape
+        return self.atlas.shape[1], self.atlas.shape[2]
+
+    def register(
+        self,
+        section: Any,
+        *,
+        position_um: float | None = None,
+        plane: Plane | None = None,
+        pixel_size_um: Any = None,
+    ) -> Registration:
+        """Register one section.
+
+        Parameters
+        ----------
+        section, position_um, plane, pixel_size_um
+            As in `register`.
+
+        Returns
+        -------
+        Registration
+        """
+        if (position_um is None) == (plane is None):
+            received = "neither" if plane is None else "both"
+            raise ValueError(
+                "Exactly one of position_um and plane must say where the section lies. "
+                f"Received: {received}. Give position_um in um, or plane=Plane.from_quicknii(...)."
+            )
+        if position_um is not None:
+            self.atlas.plane(position_um)  # refuses a position outside the atlas before anything is read
+        section = _as_section(section, pixel_size_um)
+        if plane is not None:
+            canvas = Canvas.by_anchoring(section, self.atlas, plane, self.shape)
+        else:
+            canvas = Canvas.by_tissue(
+                section, self.atlas, cast(float, position_um), self.shape, pixel_size_um
+            )
+        moving = section.normalized(canvas.shape, grid_to_section=canvas.to_section)
+        if not moving.any():
+            raise ValueError(
+                "A section's tissue must lie on the atlas's slice. "
+                f"Received: {section.name}, which shows none there. Check the anchoring, or the file."
+            )
+        reference = self.atlas.reference_plane(canvas.plane, canvas.shape)
+        return Registration(section, self.atlas, canvas, _predict_fields(moving, reference, self._predictors))
+
+
+def _predictors(global_model: Any, local_model: Any) -> list[tuple[str, Predict]]:
+    """Return name and function of each model that is given."""
+    if global_model is None and local_model is None:
+        raise ModelError(
+            "Registration needs a global model, a local model or both. Received: neither, and default "
+            "weights do not ship yet. Make a dataset with 'atlalign dataset simulate', train with "
+            "'atlalign-train global' and 'atlalign-train local', and give the models that they save."
+        )
+    given = {"global": global_model, "local": local_model}
+    return [(name, _predictor(model, f"{name} model")) for name, model in given.items() if model is not None]
+
+
+def _predictor(model: Any, what: str) -> Predict:
+    if isinstance(model, str | os.PathLike) or (hasattr(model, "inputs") and hasattr(model, "outputs")):
+        # Keras is loaded only by whom it serves.
+        from atlalign.ml_utils.predict import Predictor
+
+        return Predictor(model, what)
+    if not callable(model):
+        raise TypeError(
+            f"A {what} must be a path, a Keras model or a callable. Received: {type(model).__name__}. "
+            "Give one of them."
+        )
+    return model
+
+
+def _predict_fields(
+    moving: np.ndarray, reference: np.ndarray, predictors: Sequence[tuple[str, Predict]]
+) -> list[tuple[str, DisplacementField]]:
+    """Return name and field of each step; each sees the moving image as the ones before left it."""
+    fields: list[tuple[str, DisplacementField]] = []
+    for name, predict in predictors:
+        field = _predict_field(predict, reference, moving, name)
+        fields.append((name, field))
+        moving = field.warp(moving)
+    return fields
+
+
+def _predict_field(
+    predict: Predict, reference: np.ndarray, moving: np.ndarray, name: str
+) -> DisplacementField:
+    shape = getattr(predict, "shape", None) or moving.shape
+    deltas_xy = np.asarray(predict(_resized(reference, shape), _resized(moving, shape)))
+    n_bad = np.count_nonzero(~np.isfinite(deltas_xy))
+    if deltas_xy.shape != (*shape, 2) or n_bad:
+        raise ModelError(
+            f"The {name} model must predict a finite field of shape {(*shape, 2)}. "
+            f"Received: shape {deltas_xy.shape}, {n_bad} values not finite. "
+            "Train it again, with a lower learning rate."
+        )
+    field = DisplacementField.from_deltas_xy(deltas_xy)
+    return field if field.shape == moving.shape else field.resize_constant(moving.shape)
+
+
+def _resized(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    if image.shape == tuple(shape):
+        return image
+    return cv2.resize(
+        image, shape[::-1], interpolation=cv2.INTER_AREA if shape[0] < image.shape[0] else cv2.INTER_LINEAR
+    )
+
+
+def _as_section(section: Any, pixel_size_um: Any) -> Section:
+    if isinstance(section, Section):
+        return section
+    if isinstance(section, str | os.PathLike):
+        return Section.read(Path(section), pixel_size_um=pixel_size_um)
+    return Section(section, pixel_size_um)
+
+
+def _model_image(image: Any, name: str) -> np.ndarray:
+    image = np.asarray(image)
+    if image.ndim != 2 or image.size == 0:
+        raise ValueError(
+            f"{name} must be a grey image (h, w). Received: shape {image.shape}. Average its channels first."
+        )
+    if image.dtype == np.uint8:
+        image = image / np.float32(255)
+    elif image.dtype.kind != "f" or not (np.isfinite(image).all() and image.min() >= 0 and image.max() <= 1):
+        raise ValueError(
+            f"{name} must be float in [0, 1] or uint8. "
+            f"Received: {image.dtype} in [{image.min()}, {image.max()}]. Scale it, or use register()."
+        )
+    image = image.astype(np.float32)
+    tissue = find_tissue(image)
+    if tissue.polarity == "bright":
+        image = np.clip((tissue.background - image) / max(tissue.background, 1e-6), 0, 1)
+    return image

@@ -1,0 +1,369 @@
+"""Registration: everything known about a section once it is registered."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, reduce
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from atlalign.registration.point_inversion import solve_points
+from atlalign._sampling import sample_grid
+from atlalign.base import DisplacementField
+from atlalign.section.canvas import Canvas
+from atlalign.section.resampling import invert_affine, resample
+from atlalign.section import Section
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from atlalign.atlas import Atlas
+
+# Section pixels whose atlas points are computed at once: a few hundred MB of intermediate arrays.
+_PIXELS_AT_ONCE = 2**20
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One step of a registration.
+
+    Attributes
+    ----------
+    name : str
+        "canvas", "global" or "local".
+    transform : ndarray of shape (2, 3), or DisplacementField
+        The canvas step is the affine map from px of the section to px of the canvas; any other is the
+        pull-back field on the canvas that warps the image the step before it made.
+    """
+
+    name: str
+    transform: np.ndarray | DisplacementField
+
+    @cached_property
+    def inverse(self) -> np.ndarray | DisplacementField:
+        """The inverse affine map, or the inverse field."""
+        if isinstance(self.transform, DisplacementField):
+            return self.transform.pseudo_inverse()
+        return invert_affine(self.transform)
+
+
+class Registration:
+    """A registered section.
+
+    Made by `atlalign.register` and `atlalign.Registrar`. The *canvas* is the grid of the registered image and
+    of the fields: the atlas's whole slice, upright, its left the animal's right.
+
+    Parameters
+    ----------
+    section : Section
+    atlas : Atlas
+    canvas : Canvas
+        Where the section was put before any network saw it.
+    fields : sequence of (str, DisplacementField)
+        Name and field of each step after the canvas, first step first.
+
+    Attributes
+    ----------
+    section, atlas, canvas
+        As given.
+    steps : list of Step
+        The canvas and the fields, in order.
+
+    Examples
+    --------
+    >>> from atlalign import Atlas, register
+    >>> atlas = Atlas.load("phantom", spacing_um=100)
+    >>> section = Section(atlas.reference_plane(6000, shape=(160, 228)), pixel_size_um=50)
+    >>> def nothing_to_do(reference, moving):
+    ...     return np.zeros((*reference.shape, 2))
+    >>> registration = register(section, atlas, position_um=6000, local_model=nothing_to_do)
+    >>> [step.name for step in registration.steps]
+    ['canvas', 'local']
+
+    What each pixel is, and where it lies; here the section is a picture of the atlas itself.
+
+    >>> labels = registration.labels()
+    >>> labels.shape, labels.dtype
+    ((160, 228), dtype('uint32'))
+    >>> bool(labels[80, 60] == registration.labels(window=(60, 80, 1, 1)))
+    True
+    >>> points_um = registration.section_to_atlas([[60, 80]])
+    >>> bool(atlas.annotation_at(points_um)[0] == labels[80, 60])
+    True
+    >>> registration.atlas_to_section(points_um).round(3)
+    array([[60., 80.]])
+    >>> registration.warp().shape
+    (80, 114)
+
+    How much of each structure there is, and what to look at.
+
+    >>> areas = registration.structure_areas()
+    >>> int(areas["pixels"].sum()) == int(np.count_nonzero(labels))
+    True
+    >>> [name for name, entry in registration.quality().items() if entry["flag"]]
+    []
+    """
+
+    def __init__(
+        self, section: Section, atlas: Atlas, canvas: Canvas, fields: Sequence[tuple[str, DisplacementField]]
+    ):
+        self.section = section
+        self.atlas = atlas
+        self.canvas = canvas
+        self.steps = [Step("canvas", canvas.from_section), *(Step(name, field) for name, field in fields)]
+
+    @cached_property
+    def field(self) -> DisplacementField:
+        """Moving -> registered, on the canvas: the steps' fields composed, ``global(local)``."""
+        fields = [step.transform for step in self.steps if isinstance(step.transform, DisplacementField)]
+        return compose(fields) if fields else DisplacementField.generate(self.canvas.shape)
+
+    @cached_property
+    def inverse_field(self) -> DisplacementField:
+        """Registered -> moving, on the canvas: it warps an image in reference space onto the section."""
+        return self.field.pseudo_inverse()
+
+    @property
+    def reference(self) -> np.ndarray:
+        """The atlas's reference on the canvas, float32 (h, w) in [0, 1]."""
+        return self.atlas.reference_plane(self.canvas.plane, self.canvas.shape)
+
+    @cached_property
+    def moving(self) -> np.ndarray:
+        """The section on the canvas as the networks see it, float32 (h, w) in [0, 1]."""
+        return self.section.normalized(self.canvas.shape, grid_to_section=self.canvas.to_section)
+
+    def section_to_atlas(self, points_xy: Any) -> np.ndarray:
+        """Return the atlas points of points of the section.
+
+        Parameters
+        ----------
+        points_xy : array_like, shape (n, 2)
+            (x, y) px of the section; whole numbers are pixel centres.
+
+        Returns
+        -------
+        ndarray, float64, shape (n, 3)
+            (ap, dv, ml) um. Points off the canvas are extrapolated and may lie outside the atlas.
+
+        Raises
+        ------
+        ValueError
+            If the points have another shape or are not finite.
+        """
+        moving = self.canvas.section_to_canvas(_points(points_xy, 2))
+        registered = solve_points(self.field, moving, moving + self.inverse_field.sample(moving))
+        return self.canvas.plane.pixels_to_um(registered, self.canvas.shape)
+
+    def atlas_to_section(self, points_um: Any) -> np.ndarray:
+        """Return the points of the section for points of the atlas.
+
+        Parameters
+        ----------
+        points_um : array_like, shape (n, 3)
+            (ap, dv, ml) um. Points off the section's plane are first projected onto it at right angles.
+
+        Returns
+        -------
+        ndarray, float64, shape (n, 2)
+            (x, y) px of the section, which may lie outside its image.
+
+        Raises
+        ------
+        ValueError
+            If the points have another shape or are not finite.
+        """
+        registered = self.canvas.plane.um_to_pixels(_points(points_um, 3), self.canvas.shape)
+        return self.canvas.canvas_to_section(self.field.transform_points(registered))
+
+    def labels(self, window: tuple[int, int, int, int] | None = None) -> np.ndarray:
+        """Return the structure of each pixel of the section.
+
+        Parameters
+        ----------
+        window : (x, y, width, height), optional
+            The part of the section that is wanted, px; by default all of it.
+
+        Returns
+        -------
+        ndarray, uint32, shape (h, w)
+            Ids of the atlas's structures; 0 outside them.
+
+        Raises
+        ------
+        ValueError
+            If the window does not lie inside the section.
+        """
+        height, width = self.section.shape
+        x, y, w, h = (0, 0, width, height) if window is None else window
+        if not (0 <= x < x + w <= width and 0 <= y < y + h <= height):
+            raise ValueError(
+                f"window must be (x, y, width, height) inside the section of {width} x {height} px. "
+                f"Received: {window}. Choose a smaller one."
+            )
+        return self.labels_at(np.arange(x, x + w), np.arange(y, y + h))
+
+    def labels_at(self, columns: Any, rows: Any) -> np.ndarray:
+        """Return the structures on a grid of section positions, such as that of a smaller picture of it.
+
+        Parameters
+        ----------
+        columns : array_like, shape (w,)
+            x of the grid's columns, px of the section, whole or not.
+        rows : array_like, shape (h,)
+            y of its rows.
+
+        Returns
+        -------
+        ndarray, uint32, shape (h, w)
+        """
+        labels = np.empty((len(rows), len(columns)), dtype=np.uint32)
+        for part, points_um, on_canvas in self.atlas_points(columns, rows):
+            labels[part] = np.where(on_canvas, self.atlas.annotation_at(points_um), 0)
+        return labels
+
+    def warp(self, image: np.ndarray | None = None, *, fill: float = 0.0) -> np.ndarray:
+        """Return the section, or another image of its size, on the grid of the atlas plane.
+
+        The original pixels are interpolated once, and averaged where the canvas is coarser than the section.
+
+        Parameters
+        ----------
+        image : ndarray, shape (h, w) or (h, w, c), optional
+            Any image of the section's height and width; uint8, uint16, float32 or float64.
+        fill : float
+            Value outside the section.
+
+        Returns
+        -------
+        ndarray, shape (h', w') or (h', w', c)
+            On the canvas, with the dtype of the image.
+
+        Raises
+        ------
+        ValueError
+            If the image is of another size.
+        """
+        image = self.section.image if image is None else np.asarray(image)
+        if image.shape[:2] != self.section.shape:
+            raise ValueError(
+                f"An image to warp must have the section's height and width, {self.section.shape}. "
+                f"Received: shape {image.shape}. Resize it, or register it as its own section."
+            )
+        deltas_xy = self.field.deltas_xy
+        return resample(image, self.canvas.to_section, self.canvas.shape, deltas_xy=deltas_xy, fill=fill)
+
+    def structure_areas(self) -> pd.DataFrame:
+        """Return the area of each structure on the section.
+
+        See `atlalign.registration.areas.structure_areas`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a structure, largest first.
+        """
+        from atlalign.registration.areas import structure_areas
+
+        return structure_areas(self)
+
+    def quality(self) -> dict[str, dict[str, Any]]:
+        """Return named quantities of the registration, each with a flag where it should be looked at.
+
+        Returns
+        -------
+        dict
+            For each name: `value`, its `unit`, and `flag`, which is None or a sentence that says what is
+            wrong. See `atlalign.registration.quality.measure`.
+        """
+        from atlalign.registration.quality import measure
+
+        return measure(self)
+
+    def overlay(self) -> np.ndarray:
+        """Return a picture of the section with the outlines of the structures, uint8 (h, w, 3).
+
+        See `atlalign.registration.overlay.draw_overlay`.
+        """
+        from atlalign.registration.overlay import draw_overlay
+
+        return draw_overlay(self)
+
+    def save(self, folder: str | os.PathLike) -> Path:
+        """Write everything into a folder, whole or not at all.
+
+        Parameters
+        ----------
+        folder : path-like
+            Made if need be. `atlalign.registration.files.RegistrationFiles` names the files.
+
+        Returns
+        -------
+        Path
+            The folder.
+        """
+        from atlalign.registration.files import RegistrationFiles
+
+        return RegistrationFiles(folder).write(self)
+
+    def __repr__(self) -> str:
+        names = [step.name for step in self.steps]
+        return f"Registration({self.section.name!r}, atlas={self.atlas.name!r}, steps={names})"
+
+    def atlas_points(self, columns: Any, rows: Any) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+        """Go through a grid of section positions in bands of rows, so that memory stays bounded.
+
+        Parameters
+        ----------
+        columns, rows : array_like, shapes (w,) and (h,)
+            x of the grid's columns and y of its rows, px of the section.
+
+        Yields
+        ------
+        part : slice
+            Rows of the grid.
+        points_um : ndarray, shape (n, w, 3)
+            (ap, dv, ml) um: what `section_to_atlas` gives, from the inverse field alone.
+        on_canvas : ndarray, bool, shape (n, w)
+            Which of them the canvas covers.
+        """
+        columns, rows = np.asarray(columns, dtype=np.float64), np.asarray(rows, dtype=np.float64)
+        band = max(1, _PIXELS_AT_ONCE // max(1, columns.size))
+        inverse = self.inverse_field
+        for start in range(0, rows.size, band):
+            part = slice(start, min(start + band, rows.size))
+            points = np.stack(np.meshgrid(columns, rows[part]), axis=-1)
+            points = self.canvas.section_to_canvas(points)
+            x, y = points[..., 0].astype(np.float32), points[..., 1].astype(np.float32)
+            points[..., 0] += sample_grid(inverse.delta_x, x, y)
+            points[..., 1] += sample_grid(inverse.delta_y, x, y)
+            on_canvas = self.canvas.contains(points)
+            points_um = self.canvas.plane.pixels_to_um(points.reshape(-1, 2), self.canvas.shape)
+            yield part, points_um.reshape(*points.shape[:2], 3), on_canvas
+
+
+def compose(fields: Sequence[DisplacementField]) -> DisplacementField:
+    """Return the field of all steps, first step first: ``first(second(...))``.
+
+    Examples
+    --------
+    >>> shift = DisplacementField.generate((5, 5), "affine_simple", translation_x=2)
+    >>> float(compose([shift, shift]).delta_x[0, 0])
+    4.0
+    """
+    return reduce(lambda outer, inner: outer(inner), fields)
+
+
+def _points(points: Any, dimensions: int) -> np.ndarray:
+    array = np.asarray(points, dtype=np.float64)
+    if array.ndim != 2 or array.shape[1] != dimensions or not np.isfinite(array).all():
+        names = "(x, y)" if dimensions == 2 else "(ap, dv, ml)"
+        raise ValueError(
+            f"Points must be finite and of shape (n, {dimensions}), one {names} a row. "
+            f"Received: shape {array.shape}. Remove points without a position."
+        )
+    return array

@@ -1,0 +1,133 @@
+"""Reading the image file of a section."""
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from atlalign.errors import InvalidFileError
+from atlalign.section.reading import read_image
+
+
+def _noise(shape, dtype):
+    generator = np.random.default_rng(0)
+    if np.dtype(dtype).kind == "f":
+        return generator.random(shape).astype(dtype)
+    return generator.integers(0, np.iinfo(dtype).max, shape, dtype=dtype, endpoint=True)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize("shape", [(9, 13), (9, 13, 3), (9, 13, 4)])
+def test_a_tiff_comes_back_as_it_was_written(tmp_path, shape, dtype):
+    image = _noise(shape, dtype)
+    tifffile.imwrite(tmp_path / "a.tif", image, photometric="minisblack" if len(shape) == 2 else "rgb")
+    read = read_image(tmp_path / "a.tif")
+    assert read.dtype == image.dtype
+    assert np.array_equal(read, image)
+
+
+@pytest.mark.parametrize("shape", [(9, 13), (9, 13, 3), (9, 13, 4)])
+def test_an_8_bit_png_comes_back_as_it_was_written(tmp_path, shape):
+    image = _noise(shape, "uint8")
+    Image.fromarray(image).save(tmp_path / "a.png")
+    assert np.array_equal(read_image(tmp_path / "a.png"), image)
+
+
+@pytest.mark.parametrize("channels", [None, 3, 4])
+def test_a_16_bit_png_keeps_its_depth_and_the_order_of_its_colours(tmp_path, channels):
+    image = _noise((9, 13) if channels is None else (9, 13, channels), "uint16")
+    stored = image if channels is None else image[..., [2, 1, 0, 3][:channels]]
+    cv2.imwrite(str(tmp_path / "a.png"), stored)
+    read = read_image(tmp_path / "a.png")
+    assert read.dtype == np.uint16
+    assert np.array_equal(read, image)
+
+
+def test_a_palette_png_gives_its_colours(tmp_path):
+    picture = Image.fromarray(np.full((4, 5, 3), (200, 10, 30), np.uint8)).quantize(4)
+    picture.save(tmp_path / "a.png")
+    assert read_image(tmp_path / "a.png")[0, 0].tolist() == [200, 10, 30]
+
+
+def test_a_palette_tiff_gives_its_colours(tmp_path):
+    colours = np.zeros((3, 256), np.uint16)
+    colours[:, 7] = (200 << 8, 10 << 8, 30 << 8)
+    tifffile.imwrite(
+        tmp_path / "a.tif", np.full((4, 5), 7, np.uint8), photometric="palette", colormap=colours
+    )
+    assert read_image(tmp_path / "a.tif")[0, 0].tolist() == [200, 10, 30]
+
+
+def test_the_content_counts_and_not_the_name(tmp_path):
+    image = _noise((9, 13), "uint16")
+    tifffile.imwrite(tmp_path / "a.tif", image)
+    (tmp_path / "a.tif").rename(tmp_path / "a.jpg")
+    assert np.array_equal(read_image(tmp_path / "a.jpg"), image)
+
+
+def test_a_channel_of_several_is_taken(tmp_path):
+    image = _noise((3, 9, 13), "uint16")
+    tifffile.imwrite(tmp_path / "a.ome.tif", image, metadata={"axes": "CYX"}, photometric="minisblack")
+    assert np.array_equal(read_image(tmp_path / "a.ome.tif", channel=1), image[1])
+
+
+def test_a_channel_of_colour_is_taken(tmp_path):
+    image = _noise((9, 13, 3), "uint8")
+    Image.fromarray(image).save(tmp_path / "a.png")
+    assert np.array_equal(read_image(tmp_path / "a.png", channel=2), image[..., 2])
+
+
+def test_several_channels_without_a_choice_are_refused_with_the_choices(tmp_path):
+    tifffile.imwrite(tmp_path / "a.ome.tif", _noise((3, 9, 13), "uint16"), metadata={"axes": "CYX"})
+    with pytest.raises(InvalidFileError, match=r"channel=0\.\.2"):
+        read_image(tmp_path / "a.ome.tif")
+
+
+def test_a_channel_that_is_not_there_is_refused(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", _noise((9, 13), "uint8"))
+    with pytest.raises(InvalidFileError, match="0 <= channel < 1"):
+        read_image(tmp_path / "a.tif", channel=1)
+
+
+@pytest.mark.parametrize("axes", ["ZYX", "TYX"])
+def test_a_stack_is_refused(tmp_path, axes):
+    tifffile.imwrite(tmp_path / "a.ome.tif", _noise((5, 9, 13), "uint8"), metadata={"axes": axes})
+    with pytest.raises(InvalidFileError, match=r"one 2D image.*\(5, 9, 13\)"):
+        read_image(tmp_path / "a.ome.tif")
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="must be an existing file"):
+        read_image(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif", "a.xyz"])
+@pytest.mark.parametrize("content", [b"", b"this is a text file, whatever it is called"])
+def test_a_file_that_is_no_image_is_refused_in_one_line(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InvalidFileError, match=name) as caught:
+        read_image(tmp_path / name)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif", "deflated.tif"])
+@pytest.mark.parametrize("kept", [0.3, 0.9])
+def test_a_truncated_file_is_refused_in_one_line(tmp_path, name, kept):
+    path = tmp_path / name
+    image = _noise((64, 64), "uint8")
+    if path.suffix == ".tif":
+        tifffile.imwrite(path, image, compression="zlib" if name.startswith("deflated") else None)
+    else:
+        Image.fromarray(image).save(path)
+    path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
+    with pytest.raises(InvalidFileError, match=r"whole, readable.*a damaged") as caught:
+        read_image(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_picture_too_large_to_decode_is_refused(tmp_path, monkeypatch):
+    Image.fromarray(np.zeros((40, 40), np.uint8)).save(tmp_path / "a.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(InvalidFileError, match="at most 200 pixels"):
+        read_image(tmp_path / "a.png")

@@ -1,0 +1,51 @@
+"""Progress on the terminal: a bar for a person, plain lines for a log file."""
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+def track(items: Iterable, description: str, total: int | None = None, done: int = 0) -> Iterator:
+    """Yield the items and show on stderr how many there were.
+
+    Parameters
+    ----------
+    items : iterable
+        What to go through.
+    description : str
+        What is being done, such as ``"Simulating pairs"``.
+    total : int, optional
+        How many there are in all, with those `done` before; ``len(items) + done`` by default.
+    done : int
+        How many were done before, by a run that is being resumed.
+    """
+    if total is None:
+        total = len(items) + done  # type: ignore[arg-type]
+    if sys.stderr.isatty():
+        yield from _bar(items, description, total, done)
+    else:
+        yield from _lines(items, description, total, done)
+
+
+def _bar(items, description, total, done):
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task(description, total=total, completed=done)
+        for item in items:
+            yield item
+            progress.advance(task)
+
+
+def _lines(items, description, total, done):
+    last = time.monotonic()
+    for count, item in enumerate(items, start=done + 1):
+        yield item
+        if count == total or time.monotonic() - last > _SECONDS_BETWEEN_LINES:
+            last = time.monotonic()
+            sys.stderr.write(f"{description}: {count}/{total}\n")
+            sys.stderr.flush()

@@ -1,0 +1,108 @@
+"""Random deformations with their exact inverses."""
+
+import cv2
+import numpy as np
+
+from atlalign.base import DisplacementField
+from atlalign.zoo import integrate_velocity
+
+DEFORMATIONS = ("affine", "local", "both")
+
+# What sections on slides show: turned, stretched and shifted by about this much.
+_ROTATION = np.deg2rad(15)
+_LOG_SCALE = np.log(1.25)
+_SHEAR = 0.08
+_SHIFT = 0.08  # of the image's width or height
+# Nodes across the image and standard deviation, as a share of the width, of each scale of the local deformation.
+_LOCAL_SCALES = ((4, 0.020), (8, 0.010), (16, 0.004))
+
+_MARGIN = 0.15  # of the width or height, along each border
+
+
+def random_deformation(
+    shape, deformation: str = "both", random_state=None
+) -> tuple[DisplacementField, DisplacementField]:
+    """Draw a deformation of the plane and its inverse.
+
+    Parameters
+    ----------
+    shape : tuple (h, w)
+        Size of the fields.
+    deformation : {"affine", "local", "both"}
+        Affine: rotation, scale of each axis, shear and shift. Local: a smooth, fold-free deformation of several
+        scales, the flow of a random velocity field. Both: ``affine(local)``.
+    random_state : None, int or numpy.random.Generator
+        Where the randomness comes from.
+
+    Returns
+    -------
+    field, inverse : DisplacementField
+        `field` warps the deformed image back; `inverse` deforms. Both in px.
+
+    Raises
+    ------
+    ValueError
+        If the deformation is unknown.
+
+    Examples
+    --------
+    >>> field, inverse = random_deformation((64, 96), "affine", random_state=0)
+    >>> bool(abs(field(inverse).norm[24:40, 36:60]).max() < 1e-3)
+    True
+    """
+    if deformation not in DEFORMATIONS:
+        raise ValueError(f"deformation must be one of {', '.join(DEFORMATIONS)}. Received: {deformation!r}")
+    rng = np.random.default_rng(random_state)
+    matrix = _random_affine(shape, rng) if deformation != "local" else np.eye(3)
+    if deformation == "affine":
+        velocity = np.zeros((*shape, 2), np.float32)
+        local, local_inverse = velocity, velocity
+    else:
+        velocity = _random_velocity(shape, rng)
+        local, local_inverse = integrate_velocity(velocity), integrate_velocity(-velocity)
+
+    # The affine part is evaluated, not sampled, so that it is exact beyond the border too.
+    height, width = shape
+    grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).astype(float)
+    field = _transform(matrix, grid + local) - grid
+    back = _transform(np.linalg.inv(matrix), grid)
+    shift = DisplacementField.from_deltas_xy(local_inverse).sample(back.reshape(-1, 2)).reshape(back.shape)
+    return DisplacementField.from_deltas_xy(field), DisplacementField.from_deltas_xy(back + shift - grid)
+
+
+def _transform(matrix, points_xy):
+    return points_xy @ matrix[:2, :2].T + matrix[:2, 2]
+
+
+def _random_affine(shape, rng) -> np.ndarray:
+    height, width = shape
+    angle = rng.uniform(-_ROTATION, _ROTATION)
+    scale = np.exp(rng.uniform(-_LOG_SCALE, _LOG_SCALE, 2))
+    shear = rng.uniform(-_SHEAR, _SHEAR)
+    shift = rng.uniform(-_SHIFT, _SHIFT, 2) * (width, height)
+    rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    matrix = np.eye(3)
+    matrix[:2, :2] = rotation @ np.array([[1, shear], [0, 1]]) @ np.diag(scale)
+    centre = np.array([(width - 1) / 2, (height - 1) / 2])
+    matrix[:2, 2] = centre + shift - matrix[:2, :2] @ centre
+    return matrix
+
+
+def _random_velocity(shape, rng) -> np.ndarray:
+    height, width = shape
+    velocity = np.zeros((height, width, 2), np.float32)
+    for nodes, spread in _LOCAL_SCALES:
+        size = (max(2, round(nodes * height / width)), nodes)
+        noise = rng.normal(0, spread * width, (*size, 2)).astype(np.float32)
+        for i in range(2):
+            velocity[..., i] += cv2.resize(
+                np.ascontiguousarray(noise[..., i]), (width, height), interpolation=cv2.INTER_CUBIC
+            )
+    # Around the brain nothing shows where the field goes; there it fades out instead of being noise to learn.
+    return velocity * np.outer(_fade(height), _fade(width))[..., None]
+
+
+def _fade(size: int) -> np.ndarray:
+    """Window that rises from 0 at both ends to 1 within the margin."""
+    from_the_end = np.minimum(np.arange(size), np.arange(size)[::-1]) / (_MARGIN * size)
+    return np.sin(np.pi / 2 * np.clip(from_the_end, 0, 1)).astype(np.float32) ** 2

@@ -1,0 +1,137 @@
+"""Simulated pairs: exact labels, the same file however made, resumable."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from atlalign import Atlas, DisplacementField
+from atlalign.dataset import check_dataset, open_dataset
+from atlalign.errors import AtlalignError
+from atlalign.simulate import random_appearance, random_deformation, simulate_dataset, simulate_pair
+from atlalign.simulate import job
+
+SHAPE = (48, 64)
+
+
+@pytest.fixture(scope="module")
+def atlas():
+    return Atlas.load("phantom:100")
+
+
+@pytest.mark.parametrize("deformation", ["affine", "local", "both"])
+def test_field_and_inverse_undo_each_other_inside(deformation):
+    field, inverse = random_deformation((80, 114), deformation, random_state=3)
+    there = np.array([[40.0, 30.0], [57.0, 40.0], [70.0, 45.0]])
+    back = inverse.transform_points(field.transform_points(there))
+    np.testing.assert_allclose(back, there, atol=0.05)
+
+
+def test_a_local_deformation_does_not_fold():
+    for seed in range(10):
+        field, inverse = random_deformation((80, 114), "local", random_state=seed)
+        assert (field.jacobian > 0).all()
+        assert (inverse.jacobian > 0).all()
+
+
+def test_an_affine_deformation_is_affine():
+    field, _ = random_deformation(SHAPE, "affine", random_state=0)
+    second = np.diff(field.deltas_xy, n=2, axis=0)
+    assert np.abs(second).max() < 1e-3
+    assert field.norm.mean() > 1
+
+
+def test_an_unknown_deformation_is_refused():
+    with pytest.raises(ValueError, match="one of affine, local, both. Received: 'rigid'"):
+        random_deformation(SHAPE, "rigid")
+
+
+def test_the_label_registers_the_simulated_section(atlas):
+    for seed in range(4):
+        pair = simulate_pair(atlas, random_state=seed)
+        tissue = atlas.annotation_plane(pair.p) > 0
+        moving = pair.img / 255
+        registered = DisplacementField.from_deltas_xy(pair.deltas_xy).warp(moving)
+        overlap = [_dice(image > 0.5 * image[tissue].mean(), tissue) for image in (moving, registered)]
+        assert overlap[1] > overlap[0]
+        assert overlap[1] > 0.8
+
+
+def _dice(a, b):
+    return 2 * (a & b).sum() / (a.sum() + b.sum())
+
+
+def test_appearance_is_empty_outside_the_brain_and_differs_from_draw_to_draw(atlas):
+    planes = atlas.reference_plane(6000), atlas.annotation_plane(6000)
+    first, second = (random_appearance(*planes, atlas.structures, random_state=seed) for seed in (0, 1))
+    assert not first[planes[1] == 0].any()
+    tissue = planes[1] > 0
+    assert np.abs(first - second)[tissue].mean() > 0.05
+
+
+def test_planes_hold_tissue(atlas):
+    for seed in range(10):
+        pair = simulate_pair(atlas, SHAPE, random_state=seed)
+        assert (atlas.annotation_plane(pair.p, SHAPE) > 0).mean() > 0.05
+
+
+def test_the_file_has_no_faults_and_says_where_it_comes_from(tmp_path):
+    path = tmp_path / "pairs.h5"
+    simulate_dataset(path, "phantom:100", n=5, shape=SHAPE, random_state=0)
+    assert check_dataset(path) == []
+    with open_dataset(path) as file:
+        assert file.attrs["atlas"] == "phantom:100"
+        assert file.attrs["resolution_um"].tolist() == pytest.approx([8000 / 48, 11400 / 64])
+        assert file["image_id"][:].tolist() == [0, 1, 2, 3, 4]
+        np.testing.assert_allclose(file["corners_um"][:, :, 0], np.repeat(file["p"][:][:, None], 4, axis=1))
+
+
+def test_the_same_bytes_whatever_the_number_of_workers(tmp_path):
+    for workers in (1, 2):
+        simulate_dataset(tmp_path / f"{workers}.h5", "phantom:100", n=18, shape=SHAPE, random_state=0, workers=workers)
+    assert (tmp_path / "1.h5").read_bytes() == (tmp_path / "2.h5").read_bytes()
+
+
+def test_an_interrupted_simulation_goes_on_and_ends_with_the_same_bytes(tmp_path, monkeypatch):
+    simulate_dataset(tmp_path / "whole.h5", "phantom:100", n=20, shape=SHAPE, random_state=0)
+    simulated = []
+
+    def interrupt(block, *args):
+        if block == 2:
+            raise KeyboardInterrupt
+        simulated.append(block)
+        return original(block, *args)
+
+    original = job._simulate_block
+    monkeypatch.setattr(job, "_simulate_block", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        simulate_dataset(tmp_path / "broken.h5", "phantom:100", n=20, shape=SHAPE, random_state=0)
+    assert not (tmp_path / "broken.h5").exists()
+    assert simulated == [0, 1]
+
+    monkeypatch.setattr(job, "_simulate_block", lambda block, *args: simulated.append(block) or original(block, *args))
+    simulate_dataset(tmp_path / "broken.h5", "phantom:100", n=20, shape=SHAPE, random_state=0)
+    assert simulated == [0, 1, 2]
+    assert (tmp_path / "broken.h5").read_bytes() == (tmp_path / "whole.h5").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["broken.h5", "whole.h5"]
+
+
+def test_an_unfinished_simulation_with_other_settings_is_not_mixed_in(tmp_path):
+    path = tmp_path / "pairs.h5"
+    settings = {"atlas": "phantom:100", "n": 4, "shape": list(SHAPE), "deformation": "both"}
+    job._begin_or_resume(tmp_path / ".pairs.h5.parts", settings, 0)
+    with pytest.raises(AtlalignError, match="unfinished simulation with other settings"):
+        simulate_dataset(path, "phantom:100", n=5, shape=SHAPE, random_state=0)
+    shutil.rmtree(tmp_path / ".pairs.h5.parts")
+
+
+@pytest.mark.parametrize("arguments", [{"n": 0}, {"n": 3, "workers": 0}, {"n": 3, "shape": (4, 4)}])
+def test_numbers_out_of_range_are_refused_and_nothing_is_written(tmp_path, arguments):
+    with pytest.raises(ValueError, match="Received"):
+        simulate_dataset(tmp_path / "pairs.h5", "phantom:100", **arguments)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_missing_folder_is_refused_before_any_work(tmp_path):
+    with pytest.raises(FileNotFoundError, match="mkdir -p"):
+        simulate_dataset(tmp_path / "none" / "pairs.h5", "phantom:100", n=1)

@@ -40,8 +40,10 @@ class SupervisedGenerator(keras.utils.PyDataset):
     random_state : None, int or numpy.random.Generator
         Where the randomness comes from. Order and augmentation of an epoch depend on it and on the number of the
         epoch alone, not on the number of workers.
-    workers, use_multiprocessing, max_queue_size
-        As for `keras.utils.PyDataset`.
+    workers : int
+        Number of threads that prepare batches.
+    max_queue_size : int
+        Number of batches that they prepare ahead.
 
     Attributes
     ----------
@@ -91,12 +93,10 @@ class SupervisedGenerator(keras.utils.PyDataset):
         atlas=None,
         random_state=None,
         workers=1,
-        use_multiprocessing=False,
         max_queue_size=10,
     ):
-        super().__init__(
-            workers=workers, use_multiprocessing=use_multiprocessing, max_queue_size=max_queue_size
-        )
+        # Threads, not processes: Keras would fork, and a forked child of a threaded backend hangs.
+        super().__init__(workers=workers, max_queue_size=max_queue_size)
         if int(batch_size) != batch_size or batch_size < 1:
             raise ValueError(f"batch_size must be a positive integer. Received: batch_size={batch_size}")
         self.hdf_path = Path(hdf_path)

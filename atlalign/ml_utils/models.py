@@ -1,5 +1,6 @@
 """Saving, loading and merging models."""
 
+import json
 from pathlib import Path
 
 import keras
@@ -49,7 +50,9 @@ def save_model(model, path, separate=True, overwrite=True):
         raise FileExistsError(f"Nothing may exist at the path of a model. Received: {path}. Pass overwrite=True.")
     if separate:
         with atomic_folder(path) as folder:
-            (folder / f"{path.name}.json").write_text(model.to_json(), encoding="utf-8")
+            architecture = json.loads(model.to_json())
+            architecture.pop("compile_config", None)  # what trained it is not part of the architecture
+            (folder / f"{path.name}.json").write_text(json.dumps(architecture), encoding="utf-8")
             model.save_weights(folder / f"{path.name}.weights.h5")
     else:
         if path.suffix != ".keras":

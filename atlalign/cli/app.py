@@ -1,0 +1,67 @@
+"""The command-line applications, and how they answer errors: one line and exit code 2."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+import atlalign
+from atlalign.cli import dataset, demo, register, train
+from atlalign.cli.options import new_app, show_help_without_command
+from atlalign.errors import AtlalignError
+
+app = new_app()
+app.command("register")(register.register_command)
+app.add_typer(train.app, name="train")
+app.add_typer(dataset.app, name="dataset")
+app.command("demo")(demo.demo_command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"atlalign {atlalign.__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _options(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Register 2D brain sections to a reference atlas, and train the networks that do it."""
+    show_help_without_command(context)
+
+
+def main() -> None:
+    """Run the command `atlalign`."""
+    _run(app, "atlalign")
+
+
+def main_train() -> None:
+    """Run the command `atlalign-train`."""
+    _run(train.app, "atlalign-train")
+
+
+def _run(application: typer.Typer, name: str) -> None:
+    """Run a command; whatever is wrong with the input is said in one line."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up messages are not the user's
+    try:
+        result = application(prog_name=name, standalone_mode=False)
+    except typer.TyperException as error:
+        context = getattr(error, "ctx", None)
+        _stop(f"{error.format_message()} See: {context.command_path if context else name} --help", 2)
+    except (KeyboardInterrupt, typer.Abort):
+        _stop("Interrupted.", 130)
+    except (AtlalignError, ValueError, TypeError, OSError, ArithmeticError, MemoryError) as error:
+        if os.environ.get("ATLALIGN_DEBUG"):
+            raise
+        _stop(" ".join(str(error).split()) or type(error).__name__, 2)
+    sys.exit(result if isinstance(result, int) else 0)
+
+
+def _stop(message: str, code: int) -> None:
+    sys.stderr.write(f"{'' if code == 130 else 'Error: '}{message}\n")
+    sys.exit(code)

@@ -1,0 +1,45 @@
+"""`atlalign demo`: the whole product on a phantom, without network or data."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from atlalign.cli.options import SeedOption
+
+
+def demo_command(
+    out: Annotated[Path, typer.Argument(metavar="[DIR]", help="New folder to fill.")] = Path("atlalign-demo"),
+    seed: SeedOption = 0,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that simulate.")] = 2,
+) -> None:
+    """Simulate a dataset from a phantom brain, train both networks, register new sections, write a report.
+
+    Takes some minutes on two cores. Example: atlalign demo atlalign-demo
+    """
+    from atlalign.cli.quiet import load_keras
+    from atlalign.demo import run_demo
+
+    load_keras()
+    summary = run_demo(out, seed=seed, workers=workers, watch=_Watch())
+    typer.echo(
+        f"Mean error in tissue: {summary['error_before_px']:.2f} px before, {summary['error_after_px']:.2f} px after "
+        f"(1 px = 100 um). Open {out / 'report.html'}"
+    )
+
+
+class _Watch:
+    def say(self, text: str) -> None:
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+
+    def track(self, items, description: str, **how):
+        from atlalign._progress import track
+
+        return track(items, description, **how)
+
+    def training(self) -> list:
+        from atlalign.ml_utils.callbacks import ProgressReport
+
+        return [ProgressReport()]

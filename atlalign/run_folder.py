@@ -1,0 +1,80 @@
+"""The folder of a training run: its files' names, its history and its curves."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from atlalign._files import atomic_path
+from atlalign.errors import InvalidFileError
+
+
+class RunFolder:
+    """Names, reads and writes the files of one training run.
+
+    Parameters
+    ----------
+    path : path-like
+        The folder.
+
+    Attributes
+    ----------
+    config, history, curves, best_model, last_model : pathlib.Path
+        ``config.json``, ``history.csv`` (a row an epoch), ``curves.png``, ``best.keras`` (of the lowest validation
+        loss), ``last.keras`` (with the optimizer's state, to go on from).
+
+    Examples
+    --------
+    >>> RunFolder("runs/global").best_model.as_posix()
+    'runs/global/best.keras'
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+        self.config = self.path / "config.json"
+        self.history = self.path / "history.csv"
+        self.curves = self.path / "curves.png"
+        self.best_model = self.path / "best.keras"
+        self.last_model = self.path / "last.keras"
+
+    def read_history(self) -> list[dict]:
+        """Return one dictionary an epoch; none when nothing was trained yet."""
+        if not self.history.exists():
+            return []
+        try:
+            return pd.read_csv(self.history).to_dict("records")
+        except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+            raise InvalidFileError(
+                f"history.csv must be the table that training writes. Received: {self.history} ({error}). "
+                "Start the run again in another folder."
+            ) from error
+
+    def write_history(self, rows: list[dict]) -> None:
+        """Write one row an epoch to ``history.csv``, and the curves to ``curves.png``."""
+        table = pd.DataFrame(rows)
+        with atomic_path(self.history) as temporary:
+            table.to_csv(temporary, index=False)
+        with atomic_path(self.curves) as temporary:
+            _draw_curves(table).savefig(temporary, dpi=120)
+
+
+def _draw_curves(table: pd.DataFrame):
+    """One panel a quantity, training and validation in the same panel."""
+    # Figure, not pyplot: no window system is asked for and no global state is left.
+    from matplotlib.figure import Figure
+
+    quantities = [name for name in table if name not in ("epoch", "seconds") and not name.startswith("val_")]
+    columns = min(3, len(quantities))
+    rows = -(-len(quantities) // columns)
+    figure = Figure(figsize=(4.5 * columns, 3.2 * rows), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for panel, name in zip(panels, quantities, strict=False):
+        style = ".-" if len(table) < 30 else "-"
+        panel.plot(table["epoch"], table[name], style, label="training")
+        if f"val_{name}" in table:
+            panel.plot(table["epoch"], table[f"val_{name}"], style, label="validation")
+        panel.set(title=name.replace("_", " "), xlabel="epoch")
+        panel.grid(alpha=0.3)
+    panels[0].legend()
+    for panel in panels[len(quantities) :]:
+        panel.set_axis_off()
+    return figure

@@ -1,0 +1,100 @@
+"""Small helpers that several modules share."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.interpolate import LinearNDInterpolator
+from scipy.spatial import QhullError
+
+
+def as_generator(random_state: int | np.random.Generator | None = None) -> np.random.Generator:
+    """Return a random generator without touching NumPy's global one.
+
+    Parameters
+    ----------
+    random_state : None, int or numpy.random.Generator
+        None draws a fresh seed from the system; an int gives the same draws each time; a generator is used
+        as it is, and advances.
+
+    Returns
+    -------
+    numpy.random.Generator
+
+    Raises
+    ------
+    TypeError
+        If `random_state` is something else.
+    ValueError
+        If it is a negative int.
+
+    Examples
+    --------
+    >>> bool(as_generator(3).integers(100) == as_generator(3).integers(100))
+    True
+    """
+    if isinstance(random_state, np.random.Generator):
+        return random_state
+    if isinstance(random_state, bool | np.bool_) or not (
+        random_state is None or isinstance(random_state, int | np.integer)
+    ):
+        raise TypeError(
+            f"random_state must be None, an int or a numpy.random.Generator. Received: {random_state!r}. "
+            "Use numpy.random.default_rng to make a generator."
+        )
+    if random_state is not None and random_state < 0:
+        raise ValueError(f"random_state must be at least 0. Received: {random_state}. Choose another seed.")
+    return np.random.default_rng(random_state)
+
+
+def griddata_custom(
+    points: ArrayLike, values_f_1: ArrayLike, values_f_2: ArrayLike, xi, *, fill_value: float = np.nan
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Interpolate two functions linearly from the same scattered points, with one triangulation for both.
+
+    Parameters
+    ----------
+    points : array-like, (n, 2)
+        Where the functions are known.
+    values_f_1, values_f_2 : array-like, (n,)
+        Their values there.
+    xi : tuple of two ndarrays (...), or array-like (..., 2)
+        Where they are wanted, in the order of the columns of `points`.
+    fill_value : float
+        Value outside the convex hull of `points`.
+
+    Returns
+    -------
+    f_1, f_2 : ndarray, float64, (...)
+
+    Raises
+    ------
+    ValueError
+        If the lengths differ, or the points span no triangle.
+
+    Examples
+    --------
+    >>> corners = [[0, 0], [0, 2], [2, 0], [2, 2]]
+    >>> f_1, f_2 = griddata_custom(corners, [0, 2, 0, 2], [5, 5, 5, 5], [[1.0, 0.5]])
+    >>> f_1, f_2
+    (array([0.5]), array([5.]))
+    """
+    points = np.asarray(points, dtype=np.float64)
+    values = (
+        np.column_stack([np.ravel(values_f_1), np.ravel(values_f_2)])
+        if (np.size(values_f_1) == np.size(values_f_2))
+        else None
+    )
+    if points.ndim != 2 or points.shape[1] != 2 or values is None or len(values) != len(points):
+        raise ValueError(
+            "points must be (n, 2) with n values of each function. Received: points "
+            f"{points.shape}, values {np.shape(values_f_1)} and {np.shape(values_f_2)}. "
+            "Give one value a point."
+        )
+    try:
+        interpolator = LinearNDInterpolator(points, values.astype(np.float64), fill_value=fill_value)
+    except QhullError:
+        raise ValueError(
+            f"points must span at least one triangle. Received: {len(points)}, too few or on one line. "
+            "Add points elsewhere."
+        ) from None
+    result = interpolator(xi)
+    return result[..., 0], result[..., 1]

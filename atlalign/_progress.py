@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable, Iterator
 
 _SECONDS_BETWEEN_LINES = 10.0
+_SHORT_SECONDS = 1.0  # what takes no longer than this needs no line
 
 
 def track(items: Iterable, description: str, total: int | None = None, done: int = 0) -> Iterator:
@@ -42,10 +43,11 @@ def _bar(items, description, total, done):
 
 
 def _lines(items, description, total, done):
-    last = time.monotonic()
+    started = last = time.monotonic()
     for count, item in enumerate(items, start=done + 1):
         yield item
-        if count == total or time.monotonic() - last > _SECONDS_BETWEEN_LINES:
-            last = time.monotonic()
+        now = time.monotonic()
+        if now - last > _SECONDS_BETWEEN_LINES or (count == total and now - started > _SHORT_SECONDS):
+            last = now
             sys.stderr.write(f"{description}: {count}/{total}\n")
             sys.stderr.flush()

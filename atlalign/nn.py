@@ -265,9 +265,7 @@ def _unet(shape, start, down, middle, up, end, rng) -> keras.Model:
         x = _convolution(x, filters, rng, f"up_{i}_after")
     for i, filters in enumerate(end):
         x = _convolution(x, filters, rng, f"end_{i}")
-    # Nearly zero at first: training starts from the identity.
-    small = keras.initializers.RandomNormal(stddev=1e-3, seed=int(rng.integers(2**31)))
-    x = layers.Conv2D(2, 2, padding="same", kernel_initializer=small, dtype="float32", name="field")(x)
+    x = layers.Conv2D(2, 2, padding="same", kernel_initializer=_glorot(rng), dtype="float32", name="field")(x)
     x = layers.ZeroPadding2D(margins, dtype="float32", name="pad")(x)
     return keras.Model(pair, x, name="unet")
 

@@ -7,6 +7,8 @@ import numpy as np
 
 from atlalign._files import atomic_path
 
+_FINER = 4  # outlines are drawn this much finer than the canvas, so that they do not hide it
+
 
 def registration_figure(registration):
     """Draw a registration on its canvas: reference, section before and after, with the atlas's outlines.
@@ -36,7 +38,9 @@ def registration_figure(registration):
     from matplotlib.figure import Figure
 
     canvas, field = registration.canvas, registration.field
-    outlines = _outlines(registration.atlas.annotation_plane(canvas.plane, canvas.shape))
+    height, width = canvas.shape
+    fine = registration.atlas.annotation_plane(canvas.plane, (_FINER * height, _FINER * width))
+    outlines = _outlines(fine)
     aspect = canvas.pixel_um[1] / canvas.pixel_um[0]
     pictures = {
         "reference": registration.reference,
@@ -47,7 +51,7 @@ def registration_figure(registration):
     panels = figure.subplots(1, 4)
     for panel, (title, picture) in zip(panels, pictures.items(), strict=False):
         panel.imshow(picture, cmap="gray", vmin=0, vmax=1, aspect=aspect)
-        panel.imshow(outlines, aspect=aspect)
+        panel.imshow(outlines, aspect=aspect, extent=(-0.5, width - 0.5, height - 0.5, -0.5))
         panel.set_title(title)
     length_um = np.hypot(field.delta_x * canvas.pixel_um[0], field.delta_y * canvas.pixel_um[1])
     drawn = panels[3].imshow(length_um, cmap="viridis", aspect=aspect)

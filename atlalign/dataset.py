@@ -10,7 +10,6 @@ need it).
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import h5py
 import numpy as np
@@ -89,20 +88,17 @@ def create_dataset(path, n: int, shape: tuple[int, int], attributes: Attributes)
     ...     file["deltas_xy"].shape, file.attrs["atlas"]
     ((3, 32, 48, 2), 'phantom')
     """
-    with atomic_path(path) as temporary:
-        with h5py.File(temporary, "w") as file:
-            for column in COLUMNS:
-                sample = _sample_shape(column, shape)
-                file.create_dataset(
-                    column.name, (n, *sample), column.dtype, chunks=(1, *sample) if sample else None
-                )
-            file.attrs["schema_version"] = SCHEMA_VERSION
-            file.attrs["atlas"] = attributes.atlas
-            file.attrs["atlas_version"] = attributes.atlas_version
-            file.attrs["resolution_um"] = attributes.resolution_um or (np.nan, np.nan)
-            file.attrs["stain"] = attributes.stain
-            file.attrs["created_by"] = f"atlalign {atlalign.__version__}"
-            yield file
+    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+        for column in COLUMNS:
+            sample = _sample_shape(column, shape)
+            file.create_dataset(column.name, (n, *sample), column.dtype, chunks=(1, *sample) if sample else None)
+        file.attrs["schema_version"] = SCHEMA_VERSION
+        file.attrs["atlas"] = attributes.atlas
+        file.attrs["atlas_version"] = attributes.atlas_version
+        file.attrs["resolution_um"] = attributes.resolution_um or (np.nan, np.nan)
+        file.attrs["stain"] = attributes.stain
+        file.attrs["created_by"] = f"atlalign {atlalign.__version__}"
+        yield file
 
 
 def open_dataset(path) -> h5py.File:
@@ -283,7 +279,7 @@ def read_attributes(file: h5py.File) -> Attributes:
     return Attributes(
         atlas=str(attrs.get("atlas", "")),
         atlas_version=str(attrs.get("atlas_version", "")),
-        resolution_um=None if resolution is None else tuple(float(value) for value in resolution),
+        resolution_um=None if resolution is None else (float(resolution[0]), float(resolution[1])),
         stain=str(attrs.get("stain", "")),
     )
 

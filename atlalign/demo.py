@@ -2,7 +2,9 @@
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import imageio.v3 as iio
 import numpy as np
@@ -11,6 +13,7 @@ from atlalign._files import atomic_path
 from atlalign.atlas import Atlas
 from atlalign.report import registration_figure, write_page
 from atlalign.simulate import simulate_dataset, simulate_pair
+from atlalign.training import TrainingConfig, fit
 
 _GRID_UM = 100  # coarse, to be quick
 _SECTION_UM = 50  # size of the pixels of the sections that are registered
@@ -107,14 +110,15 @@ class Silent:
 
 
 def _train(out: Path, atlas: Atlas, size: DemoSize, seed: int, workers: int, watch) -> dict[str, Path]:
-    from atlalign.training import TrainingConfig, fit
-
-    models = {}
     # The global network meets everything and answers with the best affine; the local one, what that leaves.
-    for number, (kind, deformation, epochs) in enumerate(
-        (("global", "both", size.epochs_global), ("local", "local", size.epochs_local))
-    ):
+    simulations: tuple[tuple[Literal["global", "local"], str, int], ...] = (
+        ("global", "both", size.epochs_global),
+        ("local", "local", size.epochs_local),
+    )
+    models = {}
+    for number, (kind, deformation, epochs) in enumerate(simulations):
         data = out / f"{kind}.h5"
+        progress = partial(watch.track, description=f"Simulating pairs ({kind})")
         simulate_dataset(
             data,
             atlas,
@@ -122,7 +126,7 @@ def _train(out: Path, atlas: Atlas, size: DemoSize, seed: int, workers: int, wat
             deformation=deformation,
             random_state=seed + number,
             workers=workers,
-            progress=lambda blocks, kind=kind, **how: watch.track(blocks, f"Simulating pairs ({kind})", **how),
+            progress=progress,
         )
         watch.say(f"Training the {kind} network on {size.n_pairs} pairs")
         config = TrainingConfig(

@@ -62,7 +62,7 @@ def _draw_curves(table: pd.DataFrame):
     # Figure, not pyplot: no window system is asked for and no global state is left.
     from matplotlib.figure import Figure
 
-    quantities = [name for name in table if name not in ("epoch", "seconds") and not name.startswith("val_")]
+    quantities = [name for name in map(str, table) if name not in ("epoch", "seconds") and not name.startswith("val_")]
     columns = min(3, len(quantities))
     rows = -(-len(quantities) // columns)
     figure = Figure(figsize=(4.5 * columns, 3.2 * rows), layout="constrained")

@@ -60,14 +60,14 @@ class TrainingConfig(BaseModel):
     data: Path
     out: Path
     atlas: str | None = None
-    epochs: int = Field(10, ge=1)
-    batch_size: int = Field(8, ge=1)
+    epochs: int = Field(default=10, ge=1)
+    batch_size: int = Field(default=8, ge=1)
     losses: tuple[str, ...] = ()
     losses_weights: tuple[float, ...] = (1.0, 1.0)
     optimizer: str = "adam"
-    learning_rate: float = Field(1e-3, gt=0, allow_inf_nan=False)
-    validation_share: float = Field(0.1, ge=0, lt=1)
-    seed: int = Field(0, ge=0)
+    learning_rate: float = Field(default=1e-3, gt=0, allow_inf_nan=False)
+    validation_share: float = Field(default=0.1, ge=0, lt=1)
+    seed: int = Field(default=0, ge=0)
     augmenter_ref: Literal["none", "augmenter_1"] = "none"
     augmenter_mov: Literal["none", "augmenter_1"] = "none"
     compute_inv: bool = True
@@ -190,9 +190,10 @@ def _merge_changes(config: TrainingConfig, changes: dict) -> TrainingConfig:
     merged = config.model_copy(update={"epochs": changes.get("epochs", config.epochs)})
     for name, value in changes.items():
         stored = getattr(merged, name)
-        if name not in ("out", "epochs") and TrainingConfig.model_validate(
-            {**merged.model_dump(), name: value}
-        ) != merged:
+        if (
+            name not in ("out", "epochs")
+            and TrainingConfig.model_validate({**merged.model_dump(), name: value}) != merged
+        ):
             raise AtlalignError(
                 f"A resumed run keeps its settings, but for the epochs. Received: {name}={value}, while the run has "
                 f"{stored}. Leave it out, or start another run."
@@ -229,9 +230,7 @@ def _open_generators(config: TrainingConfig, progress):
     )
     if not len(validation):
         return train_generator, None
-    return train_generator, SupervisedGenerator(
-        config.data, indexes=validation, atlas=train_generator.atlas, **common
-    )
+    return train_generator, SupervisedGenerator(config.data, indexes=validation, atlas=train_generator.atlas, **common)
 
 
 def _build_model(config: TrainingConfig, shape):

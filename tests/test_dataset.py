@@ -4,7 +4,14 @@ import h5py
 import numpy as np
 import pytest
 
-from atlalign.dataset import Attributes, check_dataset, create_dataset, open_dataset, read_attributes, split_indexes
+from atlalign.dataset import (
+    Attributes,
+    check_dataset,
+    create_dataset,
+    open_dataset,
+    read_attributes,
+    split_indexes,
+)
 from atlalign.errors import InvalidFileError
 
 
@@ -132,7 +139,7 @@ class TestSplit:
         assert not len(validation)
 
     def test_one_section_cannot_be_split(self):
-        with pytest.raises(ValueError, match="need different sections. Received: 1"):
+        with pytest.raises(ValueError, match=r"need different sections\. Received: 1"):
             split_indexes([4, 4, 4], 0.5)
 
     @pytest.mark.parametrize("share", [-0.1, 1, float("nan")])

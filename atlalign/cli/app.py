@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import atlalign
-from atlalign.cli import dataset, demo, register, train
+from atlalign.cli import atlas, dataset, demo, register, train
 from atlalign.cli.options import new_app, show_help_without_command
 from atlalign.errors import AtlalignError
 
@@ -15,6 +15,7 @@ app = new_app()
 app.command("register")(register.register_command)
 app.add_typer(train.app, name="train")
 app.add_typer(dataset.app, name="dataset")
+app.add_typer(atlas.app, name="atlas")
 app.command("demo")(demo.demo_command)
 
 
@@ -28,7 +29,8 @@ def _print_version(wanted: bool) -> None:
 def _options(
     context: typer.Context,
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop."),
     ] = False,
 ) -> None:
     """Register 2D brain sections to a reference atlas, and train the networks that do it."""

@@ -22,9 +22,7 @@ def simulate_command(
     out: Annotated[Path, typer.Argument(metavar="OUT.h5", help="File to write.")],
     atlas: AtlasOption,
     n: Annotated[int, typer.Option("--n", min=1, help="Number of pairs.")],
-    deformation: Annotated[
-        str, typer.Option(help="affine, local, or both.", metavar="affine|local|both")
-    ] = "both",
+    deformation: Annotated[str, typer.Option(help="affine, local, or both.", metavar="affine|local|both")] = "both",
     shape: Annotated[
         str | None,
         typer.Option(help="Image size in px.  [default: the atlas's own grid]", metavar="HEIGHT,WIDTH"),

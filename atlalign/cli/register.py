@@ -41,9 +41,7 @@ def register_command(
     global_model: Annotated[
         Path | None, typer.Option(help="Model that atlalign-train global made.", metavar="M")
     ] = None,
-    local_model: Annotated[
-        Path | None, typer.Option(help="Model that atlalign-train local made.", metavar="M")
-    ] = None,
+    local_model: Annotated[Path | None, typer.Option(help="Model that atlalign-train local made.", metavar="M")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the quality of each section as JSON.")] = False,
 ) -> None:
     """Register sections to an atlas.

@@ -19,9 +19,7 @@ def _help(context: typer.Context) -> None:
 DataArgument = Annotated[Path, typer.Argument(metavar="DATA.h5", help="Dataset of labelled pairs.")]
 OutOption = Annotated[
     Path,
-    typer.Option(
-        help="Run folder: config.json, history.csv, curves.png, best.keras, last.keras.", metavar="RUN"
-    ),
+    typer.Option(help="Run folder: config.json, history.csv, curves.png, best.keras, last.keras.", metavar="RUN"),
 ]
 AtlasOption = Annotated[
     str | None,
@@ -39,12 +37,14 @@ LossesOption = Annotated[
     ),
 ]
 WeightsOption = Annotated[
-    str, typer.Option("--losses-weights", help="Comma-separated, one a loss; the last repeats.", metavar="NUMBERS")
+    str,
+    typer.Option("--losses-weights", help="Comma-separated, one a loss; the last repeats.", metavar="NUMBERS"),
 ]
 OptimizerOption = Annotated[str, typer.Option(help="Name of a Keras optimizer: adam, rmsprop, sgd, ...")]
 RateOption = Annotated[float, typer.Option("--learning-rate", help="Step size of the optimizer.")]
 ShareOption = Annotated[
-    float, typer.Option("--validation-share", help="Share of the sections kept for validation, from 0 up to 1.")
+    float,
+    typer.Option("--validation-share", help="Share of the sections kept for validation, from 0 up to 1."),
 ]
 AugmenterOption = Annotated[
     str, typer.Option(help="Random changes of intensities: none or augmenter_1.", metavar="NAME")
@@ -96,7 +96,8 @@ def train_local(
     augmenter_ref: AugmenterOption = "none",
     augmenter_mov: AugmenterOption = "none",
     compute_inv: Annotated[
-        bool, typer.Option("--inverse/--no-inverse", help="Also learn the inverse field, from the swapped pair.")
+        bool,
+        typer.Option("--inverse/--no-inverse", help="Also learn the inverse field, from the swapped pair."),
     ] = True,
     resume: ResumeOption = False,
 ) -> None:
@@ -140,17 +141,16 @@ def _train(kind: str, context: typer.Context) -> None:
     }
     try:
         if going_on:
-            given = {
-                name: getattr(config, name)
-                for name in settings
-                if name == "kind" or _was_given(context, name)
-            }
+            given = {name: getattr(config, name) for name in settings if name == "kind" or _was_given(context, name)}
             folder = resume_run(config.out, given, **watch)
         else:
             folder = fit(config, **watch)
     except KeyboardInterrupt:
         report.close()
-        typer.echo(f"Interrupted. Go on with: atlalign-train {kind} {config.data} --out {config.out} --resume", err=True)
+        typer.echo(
+            f"Interrupted. Go on with: atlalign-train {kind} {config.data} --out {config.out} --resume",
+            err=True,
+        )
         raise typer.Exit(130) from None
     typer.echo(f"Best model: {folder.best_model}")
 

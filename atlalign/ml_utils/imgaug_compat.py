@@ -11,22 +11,24 @@ import warnings
 
 import numpy as np
 
+_SCTYPES = {
+    "float": [np.float16, np.float32, np.float64, np.longdouble],
+    "int": [np.int8, np.int16, np.int32, np.int64],
+    "uint": [np.uint8, np.uint16, np.uint32, np.uint64],
+}
+
 
 def _import_imgaug():
-    missing = not hasattr(np, "sctypes")
+    missing = "sctypes" not in vars(np)
     if missing:
-        np.sctypes = {
-            "float": [np.float16, np.float32, np.float64, np.longdouble],
-            "int": [np.int8, np.int16, np.int32, np.int64],
-            "uint": [np.uint8, np.uint16, np.uint32, np.uint64],
-        }
+        vars(np)["sctypes"] = _SCTYPES
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             from imgaug import augmenters
     finally:
         if missing:
-            del np.sctypes
+            del vars(np)["sctypes"]
     return augmenters
 
 

@@ -150,9 +150,7 @@ class SupervisedGenerator(keras.utils.PyDataset):
 
     def _sample(self, position: int):
         file, index = self._open(), self.indexes[position]
-        deltas_xy, inv_deltas_xy = (
-            file[name][index].astype(np.float32) for name in ("deltas_xy", "inv_deltas_xy")
-        )
+        deltas_xy, inv_deltas_xy = (file[name][index].astype(np.float32) for name in ("deltas_xy", "inv_deltas_xy"))
         if not np.isfinite(deltas_xy).all() or not np.isfinite(inv_deltas_xy).all():
             raise InvalidFileError(
                 f"Fields must be finite. Received: sample {index} of {self.hdf_path}. "
@@ -211,7 +209,8 @@ def _check_indexes(indexes, n: int) -> np.ndarray:
     indexes = np.asarray(indexes)
     if indexes.ndim != 1 or indexes.size == 0 or indexes.dtype.kind not in "iu":
         raise ValueError(
-            f"indexes must be a sequence of at least one integer. Received: shape {indexes.shape}, dtype {indexes.dtype}"
+            "indexes must be a sequence of at least one integer. "
+            f"Received: shape {indexes.shape}, dtype {indexes.dtype}"
         )
     if indexes.min() < 0 or indexes.max() >= n:
         raise ValueError(

@@ -47,13 +47,13 @@ class Affine2DVF(_CoordinateLayer):
         super().__init__(**kwargs)
         if len(shape) != 2 or min(shape) < 1:
             raise ValueError(f"shape must be two positive sizes (h, w). Received: shape={shape}")
-        self.shape = tuple(int(size) for size in shape)
+        self.shape = (int(shape[0]), int(shape[1]))
 
     def call(self, a, mask=None):
         """Return the fields, (n, h, w, 2), of the matrices `a`, (n, 2, 3)."""
         # A - I first: subtracting the position at the end would cancel digits.
         excess = a - ops.convert_to_tensor(np.eye(2, 3), dtype=a.dtype)
-        grid = pixel_grid(*self.shape, dtype=a.dtype)
+        grid = pixel_grid(self.shape, a.dtype)
         x, y = grid[..., 0], grid[..., 1]
         components = [
             excess[:, i, 0, None, None] * x + excess[:, i, 1, None, None] * y + excess[:, i, 2, None, None]
@@ -96,7 +96,7 @@ class CentredAffine(_CoordinateLayer):
 
     def __init__(self, shape, **kwargs):
         super().__init__(**kwargs)
-        self.shape = tuple(int(size) for size in shape)
+        self.shape = (int(shape[0]), int(shape[1]))
 
     def call(self, a, mask=None):
         """Return the matrices in pixel coordinates, (n, 2, 3)."""
@@ -148,7 +148,7 @@ class BilinearInterpolation(_CoordinateLayer):
     def call(self, tensors, mask=None):
         """Return the warped images, (n, h', w', c)."""
         images, fields = tensors
-        return bilinear_sample(images, fields + pixel_grid(*fields.shape[1:3], fields.dtype), self.border_mode)
+        return bilinear_sample(images, fields + pixel_grid(fields.shape[1:3], fields.dtype), self.border_mode)
 
     def compute_output_shape(self, input_shape):
         """(n, h, w, c), (n, h', w', 2) -> (n, h', w', c)."""
@@ -183,7 +183,7 @@ class DVFComposition(_CoordinateLayer):
     def call(self, tensors, mask=None):
         """Return the composed fields, (n, h, w, 2)."""
         outer, inner = tensors
-        points_xy = inner + pixel_grid(*inner.shape[1:3], inner.dtype)
+        points_xy = inner + pixel_grid(inner.shape[1:3], inner.dtype)
         return inner + bilinear_sample(outer, points_xy, "replicate")
 
     def compute_output_shape(self, input_shape):

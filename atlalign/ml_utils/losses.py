@@ -321,9 +321,7 @@ _IMAGE_LOSSES: dict[str, Loss] = {
 _DVF_LOSSES: dict[str, Loss] = {
     "mae": mae,
     "mse": mse,
-    **{
-        name: DVF2IMG(loss, name=name) for name, loss in _IMAGE_LOSSES.items() if name not in ("mae", "mse")
-    },
+    **{name: DVF2IMG(loss, name=name) for name, loss in _IMAGE_LOSSES.items() if name not in ("mae", "mse")},
     "grad": Grad(),
     "mse_po": mse_po,
     "vector_distance": vector_distance,

@@ -12,8 +12,9 @@ def check_border_mode(border_mode: str) -> str:
     return border_mode
 
 
-def pixel_grid(height: int, width: int, dtype: str):
-    """Return the (x, y) position of each pixel centre, shape (1, height, width, 2)."""
+def pixel_grid(shape: tuple[int, int], dtype: str):
+    """Return the (x, y) position of each pixel centre of an image of `shape` (h, w): (1, h, w, 2)."""
+    height, width = shape
     x, y = ops.meshgrid(ops.arange(width, dtype=dtype), ops.arange(height, dtype=dtype))
     return ops.expand_dims(ops.stack([x, y], axis=-1), 0)
 
@@ -60,8 +61,6 @@ def bilinear_sample(images, points_xy, border_mode: str):
             if border_mode == "constant":
                 inside = (column >= 0) & (column <= width - 1) & (row >= 0) & (row <= height - 1)
                 weight = weight * ops.cast(inside, weight.dtype)
-            index = offset + ops.cast(
-                ops.clip(row, 0, height - 1) * width + ops.clip(column, 0, width - 1), "int32"
-            )
+            index = offset + ops.cast(ops.clip(row, 0, height - 1) * width + ops.clip(column, 0, width - 1), "int32")
             result = result + ops.expand_dims(weight, -1) * ops.take(flat, index, axis=0)
     return result

@@ -48,7 +48,7 @@ def random_appearance(reference, annotation, structures, random_state=None) -> n
     share = rng.beta(0.8, 0.8)
     image = share * texture + (1 - share) * contrast
     if rng.random() < 0.5:
-        image = image * (1 - rng.uniform(0, 0.5) * _smooth_noise(image.shape, rng.integers(2, 5), rng))
+        image = image * (1 - rng.uniform(0, 0.5) * _smooth_noise(image.shape, int(rng.integers(2, 5)), rng))
     if rng.random() < 0.5:
         image = image + rng.uniform(0.05, 0.3) * _smooth_noise(image.shape, image.shape[1] // 3, rng)
     if rng.random() < 0.2:

@@ -5,6 +5,7 @@ import multiprocessing
 import shutil
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -107,7 +108,9 @@ def _begin_or_resume(parts: Path, settings: dict, random_state: int | None) -> i
                 "Repeat its settings to finish it, or remove that folder."
             )
         return seed
-    seed = int(np.random.SeedSequence(random_state).entropy) % 2**63
+    seed = int(np.random.default_rng().integers(2**63)) if random_state is None else int(random_state)
+    if seed < 0:
+        raise ValueError(f"random_state must be at least 0. Received: {random_state}")
     parts.mkdir(exist_ok=True)
     with atomic_path(journal) as temporary:
         temporary.write_text(json.dumps({**settings, "seed": seed}), encoding="utf-8")
@@ -152,7 +155,7 @@ def _simulate_block(block: int, parts: Path, atlas: Atlas | None, settings: dict
         pair = simulate_pair(atlas, tuple(settings["shape"]), settings["deformation"], rng)
         for name, values in columns.items():
             values.append(getattr(pair, name))
-    stacked = {name: np.stack(values) for name, values in columns.items()}
+    stacked: dict[str, Any] = {name: np.stack(values) for name, values in columns.items()}
     for name in ("deltas_xy", "inv_deltas_xy"):
         stacked[name] = stacked[name].astype(np.float16)
     with atomic_path(_part(parts, block)) as temporary:

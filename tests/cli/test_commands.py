@@ -123,9 +123,21 @@ def test_dataset_check_answers_in_words_and_in_json(run, workshop):
     assert json.loads(answer.out)["faults"] == []
 
 
+def test_atlas_info_says_which_positions_there_are(run):
+    assert "0 <= position_um < 13200" in run("atlalign", "atlas", "info", "phantom").out
+    facts = json.loads(run("atlalign", "atlas", "info", "phantom:100", "--json").out)
+    assert facts["shape"] == [132, 80, 114]
+
+
+def test_atlas_list_names_the_phantom(run):
+    assert "phantom" in json.loads(run("atlalign", "atlas", "list", "--json").out)
+
+
 @pytest.mark.parametrize(
     "words",
     [
+        ("atlalign", "atlas", "info"),
+        ("atlalign", "atlas", "list"),
         ("atlalign", "register"),
         ("atlalign", "demo"),
         ("atlalign", "dataset", "simulate"),

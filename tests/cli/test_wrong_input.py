@@ -1,5 +1,7 @@
 """Wrong input gets one line and exit code 2, and nothing is written."""
 
+import json
+
 import h5py
 import imageio.v3 as iio
 import keras
@@ -93,14 +95,17 @@ def test_neither_position_nor_anchoring(run, tmp_path, section):
 
 @pytest.mark.parametrize("size", ["wide", "0", "-3", "nan", "1,2,3"])
 def test_pixel_size_that_is_none(run, tmp_path, section, size):
-    refused_register(
-        run, tmp_path, section, "--position-um", 6000, f"--pixel-size-um={size}", expected=["Received"]
-    )
+    refused_register(run, tmp_path, section, "--position-um", 6000, f"--pixel-size-um={size}", expected=["Received"])
 
 
 def test_without_models_it_says_how_to_make_them(run, tmp_path, section):
     refused_register(
-        run, tmp_path, section, "--position-um", 6000, expected=["atlalign-train global", "atlalign-train local"]
+        run,
+        tmp_path,
+        section,
+        "--position-um",
+        6000,
+        expected=["atlalign-train global", "atlalign-train local"],
     )
 
 
@@ -122,24 +127,34 @@ def test_model_of_another_architecture(run, tmp_path, section):
 def test_model_that_is_no_model(run, tmp_path, section):
     (tmp_path / "bad.keras").write_text("not a model")
     refused_register(
-        run, tmp_path, section, "--position-um", 6000, "--local-model", tmp_path / "bad.keras", expected=["bad.keras"]
+        run,
+        tmp_path,
+        section,
+        "--position-um",
+        6000,
+        "--local-model",
+        tmp_path / "bad.keras",
+        expected=["bad.keras"],
     )
 
 
 def test_section_that_the_anchoring_file_does_not_name(run, tmp_path, section):
     anchoring = [0, 300, 320, 456, 0, 0, 0, 0, -320]
-    text = '{"slices": [{"filename": "x.png", "width": 9, "height": 9, "anchoring": %s}]}' % anchoring
-    (tmp_path / "series.json").write_text(text)
+    series = {"slices": [{"filename": "x.png", "width": 9, "height": 9, "anchoring": anchoring}]}
+    (tmp_path / "series.json").write_text(json.dumps(series))
     refused_register(
-        run, tmp_path, section, "--anchoring", tmp_path / "series.json", expected=["section.png", "series.json"]
+        run,
+        tmp_path,
+        section,
+        "--anchoring",
+        tmp_path / "series.json",
+        expected=["section.png", "series.json"],
     )
 
 
 def test_atlas_that_does_not_exist(run, tmp_path, section):
     before = sorted(tmp_path.rglob("*"))
-    answer = run(
-        "atlalign", "register", section, "--atlas", "phantasm", "--position-um", 1, "--out", tmp_path / "out"
-    )
+    answer = run("atlalign", "register", section, "--atlas", "phantasm", "--position-um", 1, "--out", tmp_path / "out")
     assert_refused(answer, tmp_path, before, "phantasm")
 
 
@@ -174,7 +189,8 @@ def test_unknown_optimizer(run, tmp_path, data):
 
 
 @pytest.mark.parametrize(
-    "words", [("--epochs", "0"), ("--learning-rate", "-1"), ("--validation-share", "2"), ("--augmenter-mov", "x")]
+    "words",
+    [("--epochs", "0"), ("--learning-rate", "-1"), ("--validation-share", "2"), ("--augmenter-mov", "x")],
 )
 def test_settings_out_of_range(run, tmp_path, data, words):
     refused_training(run, tmp_path, data, *words, expected=[words[0]])

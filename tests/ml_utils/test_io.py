@@ -100,9 +100,7 @@ def test_training_is_the_same_whatever_the_workers(path):
 
     def weights(**how):
         model = supervised_global_model_factory((2,), None, losses=("mse", "mse_po"), shape=SHAPE, random_state=0)
-        generator = SupervisedGenerator(
-            path, 3, shuffle=True, augmenter_mov=augmenter_1(), random_state=0, **how
-        )
+        generator = SupervisedGenerator(path, 3, shuffle=True, augmenter_mov=augmenter_1(), random_state=0, **how)
         model.fit(generator, epochs=3, shuffle=False, verbose=0)
         return model.get_weights()
 

@@ -8,8 +8,7 @@ import pytest
 from atlalign import Atlas, DisplacementField
 from atlalign.dataset import check_dataset, open_dataset
 from atlalign.errors import AtlalignError
-from atlalign.simulate import random_appearance, random_deformation, simulate_dataset, simulate_pair
-from atlalign.simulate import job
+from atlalign.simulate import job, random_appearance, random_deformation, simulate_dataset, simulate_pair
 
 SHAPE = (48, 64)
 
@@ -42,7 +41,7 @@ def test_an_affine_deformation_is_affine():
 
 
 def test_an_unknown_deformation_is_refused():
-    with pytest.raises(ValueError, match="one of affine, local, both. Received: 'rigid'"):
+    with pytest.raises(ValueError, match=r"one of affine, local, both\. Received: 'rigid'"):
         random_deformation(SHAPE, "rigid")
 
 

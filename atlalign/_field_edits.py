@@ -129,9 +129,7 @@ class FieldEdits(FieldMeasures):
         """
         deltas = []
         limits = (delta_x_max, delta_y_max)
-        for name, delta, limit in zip(
-            ("delta_x_max", "delta_y_max"), self._components(), limits, strict=True
-        ):
+        for name, delta, limit in zip(("delta_x_max", "delta_y_max"), self._components(), limits, strict=True):
             if limit is not None and not limit >= 0:
                 raise ValueError(f"{name} must be at least 0 px. Received: {limit}. Use None not to limit.")
             deltas.append(delta if limit is None else np.clip(delta, -limit, limit))
@@ -145,13 +143,9 @@ class FieldEdits(FieldMeasures):
                 allowed = np.where(delta < 0, *room[-1]) / delta
             share = np.fmin(share, np.where(delta == 0, 1, allowed))
         # The product may still leave by a rounding error.
-        return self._make(
-            *(np.clip(delta * share, *limit) for delta, limit in zip(deltas, room, strict=True))
-        )
+        return self._make(*(np.clip(delta * share, *limit) for delta, limit in zip(deltas, room, strict=True)))
 
-    def mask(
-        self, mask_matrix: ArrayLike, fill_value: float | tuple[float, float] = 0
-    ) -> "DisplacementField":
+    def mask(self, mask_matrix: ArrayLike, fill_value: float | tuple[float, float] = 0) -> "DisplacementField":
         """Replace the displacements of some pixels.
 
         Parameters
@@ -232,9 +226,7 @@ class FieldEdits(FieldMeasures):
         x, y = x[free], y[free]
         corners = np.array([[0, 0], [width - 1, 0], [0, height - 1], [width - 1, height - 1]])
         points = np.concatenate([np.stack([x, y], axis=-1), corners])
-        values = np.concatenate(
-            [np.stack([self.delta_x[y, x], self.delta_y[y, x]], axis=-1), np.zeros((4, 2))]
-        )
+        values = np.concatenate([np.stack([self.delta_x[y, x], self.delta_y[y, x]], axis=-1), np.zeros((4, 2))])
         if not np.isfinite(values).all():
             raise ValueError(
                 "To anchor a field, it must be finite where it is kept. "
@@ -249,9 +241,7 @@ class FieldEdits(FieldMeasures):
     def _components(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         return self.delta_x, self.delta_y
 
-    def _corresponding(
-        self, new_shape: tuple[int, int]
-    ) -> tuple[tuple[NDArray, NDArray], tuple[NDArray, NDArray]]:
+    def _corresponding(self, new_shape: tuple[int, int]) -> tuple[tuple[NDArray, NDArray], tuple[NDArray, NDArray]]:
         """Return where the pixels of a grid of another size lie on this field's grid, and that grid."""
         if len(new_shape) != 2 or any(int(size) != size or size < 1 for size in new_shape):
             raise ValueError(f"new_shape must be (h, w), each at least 1. Received: {tuple(new_shape)}.")
@@ -273,8 +263,7 @@ def _centred(kept: float, size: int, name: str) -> NDArray[np.intp]:
         n_kept = max(1, round(float(kept) * size)) if valid else 0
     if not valid:
         raise ValueError(
-            f"{name} must be an int from 1 to {size} (pixels) or a float in (0, 1] (share). "
-            f"Received: {kept!r}."
+            f"{name} must be an int from 1 to {size} (pixels) or a float in (0, 1] (share). Received: {kept!r}."
         )
     start = (size - n_kept) // 2
     return np.arange(start, start + n_kept)

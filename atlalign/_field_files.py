@@ -55,13 +55,10 @@ class FieldFiles(FieldMeasures):
         except (ValueError, OSError, EOFError, OverflowError) as error:
             reason = str(error).splitlines()[0]
             raise InvalidFileError(
-                f"A displacement field must be a whole .npy file of numbers. Received: {path} ({reason}). "
-                f"{remedy}"
+                f"A displacement field must be a whole .npy file of numbers. Received: {path} ({reason}). {remedy}"
             ) from None
         if not isinstance(content, np.ndarray):
-            raise InvalidFileError(
-                f"A displacement field must be an .npy file. Received: {path} (.npz). {remedy}"
-            )
+            raise InvalidFileError(f"A displacement field must be an .npy file. Received: {path} (.npz). {remedy}")
         if content.ndim != 3 or content.shape[2] != 2 or content.dtype.kind not in "fiu" or content.size == 0:
             raise InvalidFileError(
                 "A displacement field must be an (h, w, 2) array of real numbers. "

@@ -41,9 +41,7 @@ class FieldInverse(FieldMeasures):
     True
     """
 
-    def invert(
-        self, *, tol: float = 1e-3, max_iter: int = 50
-    ) -> tuple["DisplacementField", NDArray[np.bool_]]:
+    def invert(self, *, tol: float = 1e-3, max_iter: int = 50) -> tuple["DisplacementField", NDArray[np.bool_]]:
         """Find the inverse field, and where it was found.
 
         The inverse u solves u(m) + delta(m + u(m)) = 0 for every pixel m, with the field interpolated
@@ -100,9 +98,9 @@ class FieldInverse(FieldMeasures):
         ds_f : int
             For the older methods: only one pixel in `ds_f`, each way, is used. The default method does not
             need it.
-        interpolation_method : {"fixed_point", "griddata", "griddata_custom", "smooth_bspline", "LSQ_bspline",
-        "rbf", "noop"}
-            "fixed_point" solves for each pixel: see `invert`. The older ones interpolate between the pixels
+        interpolation_method : str
+            One of "fixed_point", "griddata", "griddata_custom", "smooth_bspline", "LSQ_bspline", "rbf" and
+            "noop". "fixed_point" solves for each pixel: see `invert`. The older ones interpolate between the pixels
             that the field sends somewhere, which is slower and less exact; outside their hull, griddata and
             griddata_custom take the nearest value. "noop" does not invert: it returns the identity.
         interpolator_kwargs : dict or None
@@ -129,8 +127,7 @@ class FieldInverse(FieldMeasures):
         """
         if interpolation_method not in _METHODS:
             raise ValueError(
-                f"interpolation_method must be one of {', '.join(_METHODS)}. "
-                f"Received: {interpolation_method!r}."
+                f"interpolation_method must be one of {', '.join(_METHODS)}. Received: {interpolation_method!r}."
             )
         if not isinstance(ds_f, Integral) or ds_f < 1:
             raise ValueError(f"ds_f must be an integer of at least 1. Received: {ds_f!r}.")

@@ -86,7 +86,9 @@ def atomic_folder(path: str | os.PathLike) -> Iterator[Path]:
 def require_folder(folder: Path) -> None:
     """Raise an error with the remedy unless `folder` is an existing folder."""
     if not folder.is_dir():
-        raise FileNotFoundError(f"The output's folder must exist. Received: {folder}. Create it with: mkdir -p '{folder}'")
+        raise FileNotFoundError(
+            f"The output's folder must exist. Received: {folder}. Create it with: mkdir -p '{folder}'"
+        )
 
 
 def require_file(path: str | os.PathLike, what: str = "file") -> Path:

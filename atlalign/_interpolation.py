@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import LSQBivariateSpline, NearestNDInterpolator, SmoothBivariateSpline, griddata
 
 from atlalign._sampling import pixel_grid
-from atlalign.utils import griddata_custom
+from atlalign.utils import griddata_custom, inside_hull
 
 _LSQ_KNOTS = 8  # interior knots an axis, unless the caller chooses
 
@@ -21,7 +21,7 @@ _LSQ_KNOTS = 8  # interior knots an axis, unless the caller chooses
 def griddata_field(
     points_xy: NDArray, values_xy: NDArray, shape: tuple[int, int], *, method: str = "linear", **kwargs: Any
 ) -> NDArray[np.float32]:
-    """Interpolate with SciPy's griddata, once a component; NaN outside the hull unless `fill_value` is given.
+    """Interpolate with SciPy's griddata; NaN outside the hull unless `fill_value` is given.
 
     Examples
     --------
@@ -29,9 +29,13 @@ def griddata_field(
     >>> griddata_field(corners, corners, (3, 3))[1, 2]
     array([2., 1.], dtype=float32)
     """
-    grid = pixel_grid(shape)
-    parts = [griddata(points_xy, values_xy[:, i], grid, method=method, **kwargs) for i in range(2)]
-    return np.stack(parts, axis=-1).astype(np.float32)
+    grid = np.stack(pixel_grid(shape), axis=-1)
+    if method == "nearest":
+        return griddata(points_xy, values_xy, grid, method=method, **kwargs).astype(np.float32)
+    field = np.full((*shape, 2), kwargs.get("fill_value", np.nan), dtype=np.float32)
+    inside = inside_hull(points_xy, grid)
+    field[inside] = griddata(points_xy, values_xy, grid[inside], method=method, **kwargs)
+    return field
 
 
 def griddata_custom_field(

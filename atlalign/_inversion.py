@@ -65,9 +65,7 @@ def invert(
     for start in range(0, len(pending), _PIXELS_A_CHUNK):
         pixels = pending[start : start + _PIXELS_A_CHUNK]
         target = np.stack([pixels % shape[1], pixels // shape[1]], axis=-1).astype(np.float64)
-        u, error = _step_alone(
-            deltas, target, np.stack([u_x.flat[pixels], u_y.flat[pixels]], axis=-1), tol, max_iter
-        )
+        u, error = _step_alone(deltas, target, np.stack([u_x.flat[pixels], u_y.flat[pixels]], axis=-1), tol, max_iter)
         lost = np.flatnonzero(~(error < tol))
         if len(lost):
             pairs = pairs or _KnownPairs(deltas)
@@ -107,41 +105,52 @@ def _step_together(
     """Take quasi-Newton steps with every pixel, until few have not converged."""
     grid_x, grid_y = pixel_grid(delta_x.shape)
     picture = _inverse_derivative(delta_x, delta_y)
+    # Working in place matters: at this size the system maps and clears new memory for every array.
+    u_x, u_y = u_x.copy(), u_y.copy()
+    x, y = np.empty_like(u_x), np.empty_like(u_y)
+    residual = np.empty_like(u_x)
     for step in range(_MAX_JOINT_STEPS):
-        x, y = grid_x + u_x, grid_y + u_y
-        r_x, r_y = u_x + sample_grid(delta_x, x, y), u_y + sample_grid(delta_y, x, y)
-        residual = cv2.magnitude(r_x, r_y)
+        np.add(grid_x, u_x, out=x)
+        np.add(grid_y, u_y, out=y)
+        r_x, r_y = sample_grid(delta_x, x, y), sample_grid(delta_y, x, y)
+        r_x += u_x
+        r_y += u_y
+        residual = cv2.magnitude(r_x, r_y, residual)
         if step + 1 == _MAX_JOINT_STEPS or np.count_nonzero(residual >= tol) <= _FEW * residual.size:
             break
-        x, y = np.clip(x + _PAD, -1, picture.shape[1]), np.clip(y + _PAD, -1, picture.shape[0])
+        x += _PAD
+        y += _PAD
+        np.clip(x, -1, picture.shape[1], out=x)
+        np.clip(y, -1, picture.shape[0], out=y)
         inverse = cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        u_x = u_x - (inverse[..., 0] * r_x + inverse[..., 1] * r_y)
-        u_y = u_y - (inverse[..., 2] * r_x + inverse[..., 3] * r_y)
+        for u, of_x, of_y in ((u_x, inverse[..., 0], inverse[..., 1]), (u_y, inverse[..., 2], inverse[..., 3])):
+            np.multiply(of_x, r_x, out=of_x)
+            np.multiply(of_y, r_y, out=of_y)
+            u -= of_x
+            u -= of_y
     return u_x, u_y, residual
 
 
 def _inverse_derivative(delta_x: NDArray, delta_y: NDArray) -> NDArray[np.float32]:
     """Return the inverse of the derivative of m + delta(m), row by row, as (h + 2 pad, w + 2 pad, 4)."""
     padded = [cv2.copyMakeBorder(d, _PAD, _PAD, _PAD, _PAD, cv2.BORDER_REPLICATE) for d in (delta_x, delta_y)]
-    xx, yx = (
-        cv2.Sobel(d, cv2.CV_32F, 1, 0, ksize=1, scale=0.5, borderType=cv2.BORDER_REPLICATE) for d in padded
-    )
-    xy, yy = (
-        cv2.Sobel(d, cv2.CV_32F, 0, 1, ksize=1, scale=0.5, borderType=cv2.BORDER_REPLICATE) for d in padded
-    )
+    xx, yx = (cv2.Sobel(d, cv2.CV_32F, 1, 0, ksize=1, scale=0.5, borderType=cv2.BORDER_REPLICATE) for d in padded)
+    xy, yy = (cv2.Sobel(d, cv2.CV_32F, 0, 1, ksize=1, scale=0.5, borderType=cv2.BORDER_REPLICATE) for d in padded)
     xx += 1
     yy += 1
-    determinant = xx * yy - xy * yx
+    determinant = xx * yy
+    determinant -= xy * yx
     steep = determinant < _SMALLEST_DETERMINANT
     if steep.any():
         for part, plain in ((xx, 1), (yy, 1), (xy, 0), (yx, 0), (determinant, 1)):
             part[steep] = plain
-    reciprocal = 1 / determinant
-    picture = np.empty((*determinant.shape, 4), dtype=np.float32)
+    reciprocal = np.reciprocal(determinant, out=determinant)
+    picture = np.empty((*reciprocal.shape, 4), dtype=np.float32)
     np.multiply(yy, reciprocal, out=picture[..., 0])
-    np.multiply(xy, -reciprocal, out=picture[..., 1])
-    np.multiply(yx, -reciprocal, out=picture[..., 2])
     np.multiply(xx, reciprocal, out=picture[..., 3])
+    np.negative(reciprocal, out=reciprocal)
+    np.multiply(xy, reciprocal, out=picture[..., 1])
+    np.multiply(yx, reciprocal, out=picture[..., 2])
     return picture
 
 
@@ -180,9 +189,7 @@ def _newton_step(deltas: NDArray, target: NDArray, u: NDArray) -> tuple[NDArray,
     determinant = xx * yy - xy * yx
     steep = np.abs(determinant) < _SMALLEST_DETERMINANT
     determinant[steep] = 1
-    step = np.stack(
-        [yy * residual[:, 0] - xy * residual[:, 1], xx * residual[:, 1] - yx * residual[:, 0]], axis=-1
-    )
+    step = np.stack([yy * residual[:, 0] - xy * residual[:, 1], xx * residual[:, 1] - yx * residual[:, 0]], axis=-1)
     step /= determinant[:, np.newaxis]
     step[steep] = residual[steep]  # the plain fixed-point step
     return residual, step

@@ -29,9 +29,7 @@ _OUTPUT_DTYPES = {"uint8": "uint8", "uint16": "uint16", "float32": "float32", "f
 _FARTHEST = 1e8  # px; remap overflows beyond, and no image reaches so far
 
 
-def warp_image(
-    img: NDArray, x: NDArray, y: NDArray, *, interpolation: str, border_mode: str, c: float
-) -> NDArray:
+def warp_image(img: NDArray, x: NDArray, y: NDArray, *, interpolation: str, border_mode: str, c: float) -> NDArray:
     """Sample an image at positions.
 
     Parameters
@@ -67,10 +65,8 @@ def warp_image(
     flag = _look_up(interpolation, INTERPOLATIONS, "interpolation")
     border = _look_up(border_mode, BORDER_MODES, "border_mode")
     if not isinstance(c, Real):
-        raise TypeError(
-            f"c must be a real number. Received: {c!r}. Give the value of pixels outside the image."
-        )
-    img = _check_image(img)
+        raise TypeError(f"c must be a real number. Received: {c!r}. Give the value of pixels outside the image.")
+    img = _check_image(img, x.shape)
 
     x = np.clip(x, -_FARTHEST, _FARTHEST)
     y = np.clip(y, -_FARTHEST, _FARTHEST)
@@ -102,7 +98,7 @@ def _look_up(name: str, table: dict, what: str) -> int:
     return table[name]
 
 
-def _check_image(img: NDArray) -> NDArray:
+def _check_image(img: NDArray, shape_out: tuple[int, ...]) -> NDArray:
     img = np.asarray(img)
     if img.ndim not in (2, 3) or 0 in img.shape:
         raise ValueError(
@@ -114,9 +110,9 @@ def _check_image(img: NDArray) -> NDArray:
             f"img must be one of {', '.join(_OUTPUT_DTYPES)}. Received: {img.dtype}. "
             "Convert it with astype, or use warp_annotation for labels."
         )
-    if max(img.shape[:2]) >= REMAP_LIMIT:
+    if max(*img.shape[:2], *shape_out) >= REMAP_LIMIT:
         raise ValueError(
-            f"The sides of img must be shorter than {REMAP_LIMIT} px. Received: shape {img.shape}. "
-            "Downsample the image or warp it in parts."
+            f"The sides of img and of the field must be shorter than {REMAP_LIMIT} px. "
+            f"Received: {img.shape[:2]} and {shape_out}. Downsample the image or warp it in parts."
         )
     return img.astype(_OUTPUT_DTYPES[img.dtype.name], copy=False)

@@ -64,9 +64,7 @@ class DisplacementField(FieldEdits, FieldInverse, FieldFiles):
         super().__init__(delta_x, delta_y)
 
     @classmethod
-    def generate(
-        cls, shape: tuple[int, ...], approach: str = "identity", **kwargs: Any
-    ) -> "DisplacementField":
+    def generate(cls, shape: tuple[int, ...], approach: str = "identity", **kwargs: Any) -> "DisplacementField":
         """Make a field of a named kind.
 
         Parameters
@@ -117,8 +115,7 @@ class DisplacementField(FieldEdits, FieldInverse, FieldFiles):
         deltas_xy = np.asarray(deltas_xy)
         if deltas_xy.ndim != 3 or deltas_xy.shape[2] != 2:
             raise ValueError(
-                f"deltas_xy must be (h, w, 2). Received: shape {deltas_xy.shape}. "
-                "Stack delta_x and delta_y last."
+                f"deltas_xy must be (h, w, 2). Received: shape {deltas_xy.shape}. Stack delta_x and delta_y last."
             )
         return cls(deltas_xy[..., 0], deltas_xy[..., 1])
 
@@ -146,9 +143,7 @@ class DisplacementField(FieldEdits, FieldInverse, FieldFiles):
         x, y = pixel_grid(absolute.shape)
         return cls(np.asarray(f_x) - x, np.asarray(f_y) - y)
 
-    def warp(
-        self, img: NDArray, interpolation: str = "linear", border_mode: str = "constant", c: float = 0
-    ) -> NDArray:
+    def warp(self, img: NDArray, interpolation: str = "linear", border_mode: str = "constant", c: float = 0) -> NDArray:
         """Warp an image: output(p) = input(p + delta(p)).
 
         Parameters
@@ -328,8 +323,7 @@ class DisplacementField(FieldEdits, FieldInverse, FieldFiles):
         """
         if not isinstance(other, DisplacementField):
             raise TypeError(
-                f"A field composes with a DisplacementField. Received: {type(other).__name__}. "
-                "Use warp for images."
+                f"A field composes with a DisplacementField. Received: {type(other).__name__}. Use warp for images."
             )
         if self.shape != other.shape:
             raise ValueError(

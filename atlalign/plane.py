@@ -172,13 +172,9 @@ class Plane:
             )
         extent = _voxels(target_resolution)
         origin, u, v = numbers.reshape(3, 3)
-        return cls(
-            _to_asr(extent - origin - _HALF_OPEN) * voxel_um, _to_asr(-u) * voxel_um, _to_asr(-v) * voxel_um
-        )
+        return cls(_to_asr(extent - origin - _HALF_OPEN) * voxel_um, _to_asr(-u) * voxel_um, _to_asr(-v) * voxel_um)
 
-    def to_quicknii(
-        self, *, target_resolution: Any = _ALLEN_25_RESOLUTION, voxel_um: float = 25.0
-    ) -> np.ndarray:
+    def to_quicknii(self, *, target_resolution: Any = _ALLEN_25_RESOLUTION, voxel_um: float = 25.0) -> np.ndarray:
         """Return the QuickNII anchoring of the plane, the inverse of `from_quicknii`.
 
         Parameters

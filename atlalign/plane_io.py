@@ -86,8 +86,7 @@ def read_anchorings(
     for name, anchoring in slices:
         if name in planes:
             raise InvalidFileError(
-                f"Each section of a series must occur once. Received: {name} twice in {path}. "
-                "Remove one of them."
+                f"Each section of a series must occur once. Received: {name} twice in {path}. Remove one of them."
             )
         try:
             planes[name] = Plane.from_quicknii(
@@ -97,8 +96,7 @@ def read_anchorings(
             raise InvalidFileError(f"{path}: the anchoring of {name} is not valid. {error}") from None
     if not planes:
         raise InvalidFileError(
-            f"A series must hold at least one anchored section. Received: none in {path}. "
-            "Anchor its sections first."
+            f"A series must hold at least one anchored section. Received: none in {path}. Anchor its sections first."
         )
     return planes
 
@@ -106,9 +104,7 @@ def read_anchorings(
 def _read_json(path: Path, text: str, voxel_um: float) -> tuple[list[_Slice], tuple[Any, float] | None]:
     try:
         series = json.loads(text)
-        slices = [
-            (entry["filename"], entry["anchoring"]) for entry in series["slices"] if entry.get("anchoring")
-        ]
+        slices = [(entry["filename"], entry["anchoring"]) for entry in series["slices"] if entry.get("anchoring")]
     except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         raise _not_a_series(path, f"{type(error).__name__}: {error}") from None
     return slices, _target(path, series, voxel_um)

@@ -72,7 +72,7 @@ def _draw_curves(table: pd.DataFrame):
         panel.plot(table["epoch"], table[name], style, label="training")
         if f"val_{name}" in table:
             panel.plot(table["epoch"], table[f"val_{name}"], style, label="validation")
-        panel.set(title=name.replace("_", " "), xlabel="epoch")
+        panel.set(title=name.replace("_", " "), xlabel="epoch", ylabel="px" if name.endswith("endpoint_error") else "")
         panel.grid(alpha=0.3)
     panels[0].legend()
     for panel in panels[len(quantities) :]:

@@ -120,8 +120,7 @@ def fit(config: TrainingConfig, progress=lambda samples, **_: samples, callbacks
     generators = _open_generators(config, progress)
     model = _build_model(config, generators[0].shape)
     folder.path.mkdir(parents=True, exist_ok=True)
-    with atomic_path(folder.config) as temporary:
-        temporary.write_text(config.model_dump_json(indent=2), encoding="utf-8")
+    _write_config(folder, config)
     _fit_model(model, folder, config, generators, [], callbacks)
     return folder
 
@@ -162,6 +161,7 @@ def resume(out, changes: dict | None = None, progress=lambda samples, **_: sampl
         rows = rows[: int(model.optimizer.iterations) // len(generators[0])]
     else:
         model, rows = _build_model(config, generators[0].shape), []
+    _write_config(folder, config)
     _fit_model(model, folder, config, generators, rows, callbacks)
     return folder
 
@@ -179,6 +179,11 @@ def read_config(folder: RunFolder) -> TrainingConfig:
         raise InvalidFileError(
             f"config.json must be what training wrote. Received: {folder.config} ({_one_line(error)})."
         ) from error
+
+
+def _write_config(folder: RunFolder, config: TrainingConfig) -> None:
+    with atomic_path(folder.config) as temporary:
+        temporary.write_text(config.model_dump_json(indent=2), encoding="utf-8")
 
 
 def _one_line(error: ValidationError) -> str:

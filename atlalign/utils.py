@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import LinearNDInterpolator
-from scipy.spatial import QhullError
+from scipy.spatial import ConvexHull, QhullError
 
 
 def as_generator(random_state: int | np.random.Generator | None = None) -> np.random.Generator:
@@ -89,12 +89,49 @@ def griddata_custom(
             f"{points.shape}, values {np.shape(values_f_1)} and {np.shape(values_f_2)}. "
             "Give one value a point."
         )
+    where = np.stack(np.broadcast_arrays(*xi), axis=-1) if isinstance(xi, tuple) else np.asarray(xi)
+    result = np.full(where.shape, fill_value, dtype=np.float64)
+    inside = inside_hull(points, where)
+    result[inside] = LinearNDInterpolator(points, values.astype(np.float64), fill_value=fill_value)(where[inside])
+    return result[..., 0], result[..., 1]
+
+
+def inside_hull(points: ArrayLike, xi: ArrayLike) -> NDArray[np.bool_]:
+    """Say which positions lie in the convex hull of some points.
+
+    SciPy's interpolators search every triangle for a position outside, which takes them a hundred times
+    longer than one inside: ask here first.
+
+    Parameters
+    ----------
+    points : array-like, (n, 2)
+        What the hull is spanned by.
+    xi : array-like, (..., 2)
+        Positions.
+
+    Returns
+    -------
+    ndarray, bool, (...)
+
+    Raises
+    ------
+    ValueError
+        If the points span no triangle.
+
+    Examples
+    --------
+    >>> inside_hull([[0, 0], [0, 2], [2, 0]], [[0.5, 0.5], [1.0, 1.0], [1.5, 1.5]])
+    array([ True,  True, False])
+    """
+    points, xi = np.asarray(points, dtype=np.float64), np.asarray(xi, dtype=np.float64)
     try:
-        interpolator = LinearNDInterpolator(points, values.astype(np.float64), fill_value=fill_value)
-    except QhullError:
+        equations = ConvexHull(points).equations
+    except (QhullError, ValueError):  # ValueError: no points at all
         raise ValueError(
             f"points must span at least one triangle. Received: {len(points)}, too few or on one line. "
             "Add points elsewhere."
         ) from None
-    result = interpolator(xi)
-    return result[..., 0], result[..., 1]
+    inside = np.ones(xi.shape[:-1], dtype=bool)
+    for normal_x, normal_y, offset in equations:
+        inside &= normal_x * xi[..., 0] + normal_y * xi[..., 1] + offset <= 1e-9
+    return inside

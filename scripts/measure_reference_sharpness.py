@@ -45,9 +45,7 @@ def compare(upsampled: np.ndarray, genuine: np.ndarray, spacing_um: float) -> di
     measures = {
         "correlation": float(np.corrcoef(upsampled.ravel(), genuine.ravel())[0, 1]),
         "gradient_energy_ratio": energy[0] / energy[1],
-        "half_power_wavelength_um": float(1 / frequency[below_half[0]])
-        if below_half.size
-        else 2 * spacing_um,
+        "half_power_wavelength_um": float(1 / frequency[below_half[0]]) if below_half.size else 2 * spacing_um,
     }
     for wavelength in _WAVELENGTHS_UM:
         fine = frequency > 1 / wavelength
@@ -57,9 +55,7 @@ def compare(upsampled: np.ndarray, genuine: np.ndarray, spacing_um: float) -> di
 
 def main() -> None:
     """Run the command."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("atlas", help="an atlas folder, or anything else that Atlas.load takes")
     parser.add_argument(
         "--plane",
@@ -75,11 +71,7 @@ def main() -> None:
         position = (int(index) + 0.5) * atlas.resolution_um[0]
         genuine = tifffile.imread(Path(arguments.atlas) / name).astype(float)
         upsampled = atlas.reference_plane(position, genuine.shape).astype(float)
-        print(
-            json.dumps(
-                {"plane": int(index), "genuine": name} | compare(upsampled, genuine, atlas.resolution_um[1])
-            )
-        )
+        print(json.dumps({"plane": int(index), "genuine": name} | compare(upsampled, genuine, atlas.resolution_um[1])))
 
 
 if __name__ == "__main__":

@@ -21,9 +21,7 @@ class TestResize:
     @settings(deadline=None, max_examples=40)
     @given(SHAPES, SHAPES)
     def test_resize_constant_of_the_identity_is_the_identity(self, shape, new_shape):
-        assert DisplacementField.generate(shape).resize_constant(new_shape) == DisplacementField.generate(
-            new_shape
-        )
+        assert DisplacementField.generate(shape).resize_constant(new_shape) == DisplacementField.generate(new_shape)
 
     @settings(deadline=None, max_examples=25)
     @given(SHAPES, SEEDS)
@@ -49,9 +47,7 @@ class TestResize:
         expected = resize_image(
             df.warp(img, border_mode="replicate"), new_shape, order=1, mode="edge", anti_aliasing=False
         )
-        inner = tuple(
-            slice(size // 6, -(size // 6)) for size in new_shape
-        )  # where no value comes from outside
+        inner = tuple(slice(size // 6, -(size // 6)) for size in new_shape)  # where no value comes from outside
         got = df.resize(new_shape).warp(img, border_mode="replicate")
         np.testing.assert_allclose(got[inner], expected[inner], atol=0.01)
 
@@ -125,9 +121,7 @@ class TestMask:
 class TestAnchor:
     @pytest.mark.parametrize("kept", [0.5, 20, 1.0])
     def test_corners_are_fixed(self, kept):
-        df = DisplacementField.generate((40, 50), "affine_simple", translation_x=5).anchor(
-            kept, kept, ds_f=10
-        )
+        df = DisplacementField.generate((40, 50), "affine_simple", translation_x=5).anchor(kept, kept, ds_f=10)
         np.testing.assert_allclose(df.norm[[0, 0, -1, -1], [0, -1, 0, -1]], 0, atol=1e-4)
 
     def test_sampled_displacements_are_kept(self):

@@ -13,9 +13,7 @@ SHAPE = (48, 60)
 
 
 def diffeomorphic(seed, amplitude=3, sigma=10):
-    return DisplacementField.generate(
-        SHAPE, "diffeomorphic", amplitude=amplitude, sigma=sigma, random_state=seed
-    )
+    return DisplacementField.generate(SHAPE, "diffeomorphic", amplitude=amplitude, sigma=sigma, random_state=seed)
 
 
 def affine(**parts):

@@ -72,9 +72,7 @@ def test_default_anchoring_shows_the_asymmetric_phantom_mirrored():
 
 def test_an_anchoring_with_image_left_at_the_animals_right_gives_the_native_plane():
     atlas = Atlas.load("phantom")
-    shown = atlas.annotation_plane(
-        Plane.from_quicknii([456, 527 - 296, 320, -456, 0, 0, 0, 0, -320]), (320, 456)
-    )
+    shown = atlas.annotation_plane(Plane.from_quicknii([456, 527 - 296, 320, -456, 0, 0, 0, 0, -320]), (320, 456))
     np.testing.assert_array_equal(shown, atlas.annotation_plane(296 * 25.0))
 
 

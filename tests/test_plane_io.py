@@ -108,9 +108,7 @@ def test_a_missing_file_is_named(tmp_path):
 @pytest.mark.shared
 def test_the_three_files_of_a_real_series_agree(shared):
     folder = shared / "sections" / "brightfield_glta"
-    from_json, from_xml, from_csv = (
-        read_anchorings(folder / f"GLTa.{suffix}") for suffix in ("json", "xml", "csv")
-    )
+    from_json, from_xml, from_csv = (read_anchorings(folder / f"GLTa.{suffix}") for suffix in ("json", "xml", "csv"))
     assert from_json == from_xml == from_csv
     assert len(from_json) == 35
     # ux is negative: image left is the animal's right, as in the atlas's own planes

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from atlalign.utils import as_generator, griddata_custom
+from atlalign.utils import as_generator, griddata_custom, inside_hull
 
 SQUARE = np.array([[0.0, 0], [0, 4], [4, 0], [4, 4]])
 
@@ -66,3 +66,13 @@ def test_griddata_custom_refuses_points_without_a_triangle(points):
     values = np.ones(len(points))
     with pytest.raises(ValueError, match="at least one triangle"):
         griddata_custom(points, values, values, [[0.5, 0.5]])
+
+
+def test_the_hull_holds_its_border():
+    assert inside_hull(SQUARE, [[0, 0], [2, 0], [4, 4], [2, 2]]).all()
+    assert not inside_hull(SQUARE, [[-0.01, 0], [2, 4.01]]).any()
+
+
+def test_no_points_span_no_hull():
+    with pytest.raises(ValueError, match="Received: 0"):
+        inside_hull(np.empty((0, 2)), [[0, 0]])

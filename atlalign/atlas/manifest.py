@@ -104,9 +104,7 @@ def read_manifest(folder: Path) -> Manifest:
             "page of the documentation."
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise AtlasError(
-            f"{path} must be valid TOML. Received: {_one_line(error)}. Correct that line."
-        ) from None
+        raise AtlasError(f"{path} must be valid TOML. Received: {_one_line(error)}. Correct that line.") from None
     try:
         manifest = Manifest.model_validate(written)
     except ValidationError as error:

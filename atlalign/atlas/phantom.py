@@ -50,9 +50,7 @@ class PhantomSource:
                 f"Received: {spacing_um}. The usual spacing is 25."
             )
         self._spacing_um = float(spacing_um)
-        n_ap, n_dv, n_ml = (
-            max(1, round(1000 * size / spacing_um)) for size in (LENGTH_MM, HEIGHT_MM, WIDTH_MM)
-        )
+        n_ap, n_dv, n_ml = (max(1, round(1000 * size / spacing_um)) for size in (LENGTH_MM, HEIGHT_MM, WIDTH_MM))
         self.shape = (n_ap, n_dv, n_ml)
         self.resolution_um = (self._spacing_um,) * 3
 

@@ -80,12 +80,7 @@ def paint_cortex(ids: np.ndarray, where: Frame, sheet: Sheet) -> None:
     ids[white & (degrees < 62)] = ID["cc"]
     ids[white & (degrees >= 62) & (degrees < 132)] = ID["ec"]
     claustrum = (
-        sheet.inside
-        & (np.abs(below - 0.02) < 0.09)
-        & (degrees > 100)
-        & (degrees < 120)
-        & (ap > 3.6)
-        & (ap < 6.6)
+        sheet.inside & (np.abs(below - 0.02) < 0.09) & (degrees > 100) & (degrees < 120) & (ap > 3.6) & (ap < 6.6)
     )
     ids[claustrum] = ID["CLA"]
 
@@ -97,13 +92,9 @@ def paint_cortex(ids: np.ndarray, where: Frame, sheet: Sheet) -> None:
     ids[iso] = (area + layer)[iso]
 
     piriform = grey & (area == ID["PIR"])
-    ids[piriform] = np.where(share < 0.3, ID["PIR1"], np.where(share < 0.55, ID["PIR2"], ID["PIR3"]))[
-        piriform
-    ]
+    ids[piriform] = np.where(share < 0.3, ID["PIR1"], np.where(share < 0.55, ID["PIR2"], ID["PIR3"]))[piriform]
     entorhinal = grey & (area == ID["ENT"])
-    ids[entorhinal] = np.where(share < 0.2, ID["ENT1"], np.where(share < 0.52, ID["ENT2"], ID["ENT5"]))[
-        entorhinal
-    ]
+    ids[entorhinal] = np.where(share < 0.2, ID["ENT1"], np.where(share < 0.52, ID["ENT2"], ID["ENT5"]))[entorhinal]
     tract = (where.depth < 0.14) & (degrees > 128) & (degrees < 142) & (ap > 2.6) & (ap < 5.2)
     ids[tract] = ID["lot"]
 

@@ -10,9 +10,7 @@ from atlalign.atlas.phantom_structures import ID
 _BULB_ENDS = 2.6
 _BULB_LAYERS = (0.17, 0.42, 0.50)
 # lower border of the cerebellum, mm below the middle of the brain; far above the brain where there is none
-_floor = Profile(
-    (9.75, -3.4), (10.1, -2.2), (10.6, -0.9), (11.2, -0.35), (11.9, -0.25), (12.4, -0.45), (12.7, -2.0)
-)
+_floor = Profile((9.75, -3.4), (10.1, -2.2), (10.6, -0.9), (11.2, -0.35), (11.9, -0.25), (12.4, -0.45), (12.7, -2.0))
 _FOLD_MM = 0.62
 
 
@@ -26,9 +24,7 @@ def paint_bulb(ids: np.ndarray, where: Frame) -> None:
     np.copyto(ids, layers[np.digitize(where.depth, _BULB_LAYERS)], where=bulb)
     core = bulb & (where.ap > 1.3) & (np.hypot((where.x - 0.85) / 0.22, (where.y + 0.0) / 0.5) < 1)
     ids[core] = ID["AONi"]
-    accessory = (
-        bulb & (where.ap > 2.0) & (where.y < -0.75) & (where.x > 0.3) & (where.x < 1.1) & (where.depth < 0.5)
-    )
+    accessory = bulb & (where.ap > 2.0) & (where.y < -0.75) & (where.x > 0.3) & (where.x < 1.1) & (where.depth < 0.5)
     ids[accessory] = ID["AOB"]
 
 

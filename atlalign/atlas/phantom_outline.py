@@ -59,9 +59,7 @@ squareness = Profile((0.5, 2.0), (3.0, 2.1), (5.0, 2.3), (8.0, 2.35), (10.0, 2.3
 dorsal_notch = Profile(
     (0.5, 0.35), (2.5, 0.3), (3.5, 0.15), (5.0, 0.08), (8.0, 0.08), (9.3, 0.09), (10.5, 0.04), (12.9, 0.0)
 )
-ventral_notch = Profile(
-    (0.5, 0.0), (4.0, 0.0), (5.5, 0.05), (7.0, 0.1), (8.5, 0.12), (10.0, 0.05), (11.0, 0.0)
-)
+ventral_notch = Profile((0.5, 0.0), (4.0, 0.0), (5.5, 0.05), (7.0, 0.1), (8.5, 0.12), (10.0, 0.05), (11.0, 0.0))
 # Half of the gap between the olfactory bulbs, mm; negative where the hemispheres are joined.
 ventral_gap = Profile((0.5, 0.12), (1.5, 0.09), (2.4, 0.04), (2.9, 0.0), (3.0, -5.0))
 rhinal_notch = Profile((2.5, 0.0), (4.0, 0.035), (8.5, 0.04), (9.8, 0.03), (10.6, 0.0))
@@ -99,8 +97,7 @@ class Frame:
         """Return the points where a mask is true, in one row; a single `ap` stays single."""
         ap = self.ap.reshape(1) if self.ap.size == 1 else np.broadcast_to(self.ap, mask.shape)[mask]
         x, y, left, angle, depth = (
-            np.broadcast_to(values, mask.shape)[mask]
-            for values in (self.x, self.y, self.left, self.angle, self.depth)
+            np.broadcast_to(values, mask.shape)[mask] for values in (self.x, self.y, self.left, self.angle, self.depth)
         )
         return Frame(ap, x, y, left, angle, depth)
 

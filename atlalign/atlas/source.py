@@ -34,9 +34,7 @@ class AtlasSource(Protocol):
         """Return the hemispheres, uint8 (1 left, 2 right), at some coordinates."""
 
 
-def halves(
-    shape: tuple[int, int, int], resolution_um: tuple[float, float, float], axes_um: Axes
-) -> np.ndarray:
+def halves(shape: tuple[int, int, int], resolution_um: tuple[float, float, float], axes_um: Axes) -> np.ndarray:
     """Return the hemispheres of an atlas whose midline is the middle of its ml axis.
 
     Parameters

@@ -63,9 +63,7 @@ def _allen(text: str) -> Iterator[_Row]:
     tree = json.loads(text)
     if isinstance(tree, dict) and "msg" in tree:
         tree = tree["msg"]
-    nodes: list[tuple[Any, int | None]] = [
-        (node, None) for node in (tree if isinstance(tree, list) else [tree])
-    ]
+    nodes: list[tuple[Any, int | None]] = [(node, None) for node in (tree if isinstance(tree, list) else [tree])]
     while nodes:
         node, parent = nodes.pop()
         yield node["id"], node["acronym"], node["name"], parent, _hex(node["color_hex_triplet"])

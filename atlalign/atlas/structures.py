@@ -94,9 +94,7 @@ class Structures(Mapping[int | str, Structure]):
                 )
             table[identifier] = row
         if not table:
-            raise AtlasError(
-                "An atlas must have at least one structure. Received: none. Check the structures file."
-            )
+            raise AtlasError("An atlas must have at least one structure. Received: none. Check the structures file.")
         paths = _paths({identifier: row[3] for identifier, row in table.items()})
         self._by_id: dict[int, Structure] = {}
         self._by_acronym: dict[str, Structure] = {}
@@ -207,9 +205,7 @@ class Structures(Mapping[int | str, Structure]):
         array([[0, 1]], dtype=uint32)
         """
         if depth < 0:
-            raise ValueError(
-                f"depth must be at least 0, the root's. Received: {depth}. Count steps from the root."
-            )
+            raise ValueError(f"depth must be at least 0, the root's. Received: {depth}. Count steps from the root.")
         found, inverse = np.unique(np.asarray(ids), return_inverse=True)
         collapsed = np.array([self._collapse(int(value), depth) for value in found], dtype=np.uint32)
         return collapsed[inverse].reshape(np.shape(ids))

@@ -90,9 +90,7 @@ def _suffix(path: Path) -> str:
     for suffix in SUFFIXES:
         if name.endswith(suffix):
             return suffix
-    raise AtlasError(
-        f"A volume's name must end in one of {' '.join(SUFFIXES)}. Received: {path}. Convert the file."
-    )
+    raise AtlasError(f"A volume's name must end in one of {' '.join(SUFFIXES)}. Received: {path}. Convert the file.")
 
 
 def _read(path: Path, suffix: str, key: str | None) -> np.ndarray:
@@ -120,11 +118,7 @@ def _header(path: Path, suffix: str, key: str | None) -> tuple[tuple[int, ...], 
             names = [name.removesuffix(".npy") for name in archive.namelist()]
             with archive.open(_npz_key(path, names, key) + ".npy") as file:
                 version = np.lib.format.read_magic(file)
-                read = (
-                    np.lib.format.read_array_header_1_0
-                    if version == (1, 0)
-                    else np.lib.format.read_array_header_2_0
-                )
+                read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
                 shape, _, dtype = read(file)
                 return shape, dtype
     if suffix == ".nrrd":
@@ -151,8 +145,7 @@ def _npz_key(path: Path, keys: list[str], key: str | None) -> str:
         return keys[0]
     if key is None or key not in keys:
         raise AtlasError(
-            f"key must be the name of an array in {path}: {', '.join(keys)}. Received: {key}. "
-            "Correct it in atlas.toml."
+            f"key must be the name of an array in {path}: {', '.join(keys)}. Received: {key}. Correct it in atlas.toml."
         )
     return key
 

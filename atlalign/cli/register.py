@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -38,6 +39,9 @@ def register_command(
             metavar="X[,Y]",
         ),
     ] = None,
+    channel: Annotated[
+        int | None, typer.Option(min=0, help="Which channel of a multi-channel TIFF, from 0.", metavar="N")
+    ] = None,
     global_model: Annotated[
         Path | None, typer.Option(help="Model that atlalign-train global made.", metavar="M")
     ] = None,
@@ -61,8 +65,9 @@ def register_command(
     pixel_size = size[0] if size and len(size) == 1 else size
     loaded_atlas = Atlas.load(atlas)
     planes = _planes(sections, position_um, anchoring, loaded_atlas)
-    for path in sections:  # what cannot be read is refused before any work
-        Section.read(path, pixel_size_um=pixel_size)
+    read = partial(Section.read, pixel_size_um=pixel_size, channel=channel)
+    for path in sections:  # what cannot be read is refused before any work, the last of a series too
+        first = read(path)
 
     if global_model or local_model:
         from atlalign.cli.quiet import load_keras
@@ -73,7 +78,8 @@ def register_command(
     registrar = Registrar(loaded_atlas, global_model=global_model, local_model=local_model)
     for path, folder in track(list(zip(sections, folders, strict=True)), "Registering sections"):
         where = {"plane": planes[path]} if anchoring else {"position_um": position_um}
-        registration = registrar.register(path, pixel_size_um=pixel_size, **where)
+        section = first if len(sections) == 1 else read(path)
+        registration = registrar.register(section, **where)
         registration.save(folder)
         _report(path, folder, registration.quality(), as_json)
 

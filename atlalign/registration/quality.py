@@ -61,8 +61,7 @@ def measure(registration: Registration) -> dict[str, dict[str, Any]]:
         "background": _entry(section.tissue.polarity),
         "cut_off_sides": _entry(
             sides,
-            flag=sides
-            and f"The tissue touches the image's border ({', '.join(sides)}): part may be missing.",
+            flag=sides and f"The tissue touches the image's border ({', '.join(sides)}): part may be missing.",
         ),
         "pixel_size": _entry(list(canvas.section_pixel_um), "um"),
         "pixel_size_source": _entry(
@@ -73,30 +72,20 @@ def measure(registration: Registration) -> dict[str, dict[str, Any]]:
         "tissue_overlap_before": _entry(overlap[0]),
         "tissue_overlap_after": _entry(
             overlap[1],
-            flag=(
-                overlap[1] < overlap[0] - 0.01 and "The tissue overlaps less after registration than before."
-            )
-            or (
-                overlap[1] < _LOW_OVERLAP
-                and f"Section and atlas tissue overlap poorly (below {_LOW_OVERLAP})."
-            ),
+            flag=(overlap[1] < overlap[0] - 0.01 and "The tissue overlaps less after registration than before.")
+            or (overlap[1] < _LOW_OVERLAP and f"Section and atlas tissue overlap poorly (below {_LOW_OVERLAP})."),
         ),
         "correlation_before": _entry(correlation[0]),
         "correlation_after": _entry(
             correlation[1],
-            flag=_dropped(*correlation)
-            and "Section and reference correlate less after registration than before.",
+            flag=_dropped(*correlation) and "Section and reference correlate less after registration than before.",
         ),
         "mean_displacement": _entry(
             moved,
             "um",
-            moved is not None
-            and moved > _LARGE_MOVE_UM
-            and f"The field moves tissue by {moved:.0f} um on average.",
+            moved is not None and moved > _LARGE_MOVE_UM and f"The field moves tissue by {moved:.0f} um on average.",
         ),
-        "folded": _entry(
-            folded, "percent", folded and f"The field folds in {folded:.2g} percent of the tissue."
-        ),
+        "folded": _entry(folded, "percent", folded and f"The field folds in {folded:.2g} percent of the tissue."),
     }
 
 

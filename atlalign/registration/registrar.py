@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 
 from atlalign.base import DisplacementField
-from atlalign.section.canvas import Canvas
 from atlalign.errors import ModelError
 from atlalign.plane import Plane
 from atlalign.registration.result import Registration, Step, compose
 from atlalign.section import Section
+from atlalign.section.canvas import Canvas
 from atlalign.section.tissue import find_tissue
 
 if TYPE_CHECKING:
@@ -158,9 +158,7 @@ class Registrar:
     (80, 114)
     """
 
-    def __init__(
-        self, atlas: Atlas | str | os.PathLike, *, global_model: Any = None, local_model: Any = None
-    ):
+    def __init__(self, atlas: Atlas | str | os.PathLike, *, global_model: Any = None, local_model: Any = None):
         self._predictors = _predictors(global_model, local_model)
         if isinstance(atlas, str | os.PathLike):
             from atlalign.atlas import Atlas
@@ -208,9 +206,7 @@ class Registrar:
         if plane is not None:
             canvas = Canvas.by_anchoring(section, self.atlas, plane, self.shape)
         else:
-            canvas = Canvas.by_tissue(
-                section, self.atlas, cast(float, position_um), self.shape, pixel_size_um
-            )
+            canvas = Canvas.by_tissue(section, self.atlas, cast(float, position_um), self.shape, pixel_size_um)
         moving = section.normalized(canvas.shape, grid_to_section=canvas.to_section)
         if not moving.any():
             raise ValueError(
@@ -241,8 +237,7 @@ def _predictor(model: Any, what: str) -> Predict:
         return Predictor(model, what)
     if not callable(model):
         raise TypeError(
-            f"A {what} must be a path, a Keras model or a callable. Received: {type(model).__name__}. "
-            "Give one of them."
+            f"A {what} must be a path, a Keras model or a callable. Received: {type(model).__name__}. Give one of them."
         )
     return model
 
@@ -259,9 +254,7 @@ def _predict_fields(
     return fields
 
 
-def _predict_field(
-    predict: Predict, reference: np.ndarray, moving: np.ndarray, name: str
-) -> DisplacementField:
+def _predict_field(predict: Predict, reference: np.ndarray, moving: np.ndarray, name: str) -> DisplacementField:
     shape = getattr(predict, "shape", None) or moving.shape
     deltas_xy = np.asarray(predict(_resized(reference, shape), _resized(moving, shape)))
     n_bad = np.count_nonzero(~np.isfinite(deltas_xy))

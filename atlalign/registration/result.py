@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from atlalign.registration.point_inversion import solve_points
 from atlalign._sampling import sample_grid
 from atlalign.base import DisplacementField
+from atlalign.registration.point_inversion import solve_points
+from atlalign.section import Section
 from atlalign.section.canvas import Canvas
 from atlalign.section.resampling import invert_affine, resample
-from atlalign.section import Section
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -108,9 +108,7 @@ class Registration:
     []
     """
 
-    def __init__(
-        self, section: Section, atlas: Atlas, canvas: Canvas, fields: Sequence[tuple[str, DisplacementField]]
-    ):
+    def __init__(self, section: Section, atlas: Atlas, canvas: Canvas, fields: Sequence[tuple[str, DisplacementField]]):
         self.section = section
         self.atlas = atlas
         self.canvas = canvas

@@ -137,12 +137,7 @@ def _read_tiff(path: Path, channel: int | None) -> np.ndarray:
 
 def _require_plane(axes: str, shape: tuple[int, ...], channel: int | None, path: Path) -> None:
     others = [(axis, n) for axis, n in zip(axes, shape, strict=True) if axis not in "YX"]
-    if (
-        len(others) > 1
-        or "Y" not in axes
-        or "X" not in axes
-        or (others and others[0][0] not in _CHANNEL_AXES)
-    ):
+    if len(others) > 1 or "Y" not in axes or "X" not in axes or (others and others[0][0] not in _CHANNEL_AXES):
         raise InvalidFileError(
             "A section must be one 2D image. "
             f"Received: {path} of shape {shape} (axes {axes}). Save the plane to register as its own file."
@@ -180,6 +175,5 @@ def _pick(image: np.ndarray, axes: str, channel: int | None, path: Path) -> np.n
 def _not_an_image(path: Path, kind: str, error: Exception) -> InvalidFileError:
     reason = " ".join(str(error).split()) or type(error).__name__
     return InvalidFileError(
-        "A section must be a whole, readable image. "
-        f"Received: {path}, a damaged {kind} ({reason}). Export it again."
+        f"A section must be a whole, readable image. Received: {path}, a damaged {kind} ({reason}). Export it again."
     )

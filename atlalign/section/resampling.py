@@ -113,8 +113,7 @@ def resample(
     if image.ndim == 3 and image.shape[2] not in (3, 4):
         # cv2.remap rounds the coordinates of other numbers of channels to 1/32 px.
         channels = [
-            resample(image[..., i], grid_to_image, shape, deltas_xy=deltas_xy, fill=fill)
-            for i in range(image.shape[2])
+            resample(image[..., i], grid_to_image, shape, deltas_xy=deltas_xy, fill=fill) for i in range(image.shape[2])
         ]
         return np.stack(channels, axis=-1)
     shrink = np.maximum(np.linalg.norm(grid_to_image[:, :2], axis=1), 1.0)

@@ -57,9 +57,7 @@ class Section:
         self.name = name
 
     @classmethod
-    def read(
-        cls, path: str | os.PathLike, *, pixel_size_um: Any = None, channel: int | None = None
-    ) -> Section:
+    def read(cls, path: str | os.PathLike, *, pixel_size_um: Any = None, channel: int | None = None) -> Section:
         """Read a PNG, JPEG or TIFF file.
 
         Parameters

@@ -99,9 +99,7 @@ def generate(shape: tuple[int, ...], approach: str = "identity", **kwargs: Any) 
     ValueError: The approach 'affine' takes matrix. Received: wrong. Check the spelling.
     """
     if len(shape) not in (2, 3) or any(int(size) != size or size < 1 for size in shape):
-        raise ValueError(
-            f"shape must be (h, w) or (h, w, channels), each at least 1. Received: {tuple(shape)}."
-        )
+        raise ValueError(f"shape must be (h, w) or (h, w, channels), each at least 1. Received: {tuple(shape)}.")
     if approach not in _APPROACHES:
         raise ValueError(f"approach must be one of {', '.join(_APPROACHES)}. Received: {approach!r}.")
     function = _APPROACHES[approach]

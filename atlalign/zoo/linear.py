@@ -38,8 +38,7 @@ def affine(shape: tuple[int, int], matrix: ArrayLike | None = None) -> Deltas:
         raise ValueError(f"matrix must be a finite (2, 3) or (3, 3) array. Received: {matrix.tolist()}.")
     if matrix.shape == (3, 3) and not np.array_equal(matrix[2], [0, 0, 1]):
         raise ValueError(
-            f"The last row of an affine matrix must be (0, 0, 1). "
-            f"Received: {matrix[2].tolist()}. Use projective."
+            f"The last row of an affine matrix must be (0, 0, 1). Received: {matrix[2].tolist()}. Use projective."
         )
     x, y = _axes(shape)
     delta_x = (matrix[0, 0] - 1) * x + (matrix[0, 1] * y + matrix[0, 2])
@@ -200,6 +199,4 @@ def patch_shift(
 
 def _axes(shape: tuple[int, int]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     height, width = shape
-    return np.arange(width, dtype=np.float64)[np.newaxis, :], np.arange(height, dtype=np.float64)[
-        :, np.newaxis
-    ]
+    return np.arange(width, dtype=np.float64)[np.newaxis, :], np.arange(height, dtype=np.float64)[:, np.newaxis]

@@ -100,13 +100,9 @@ def control_points(
     points_xy = points[:, ::-1].astype(np.float64)
     values = np.stack([values_delta_x, values_delta_y], axis=-1).astype(np.float64)
     if anchor_corners:
-        corners = np.array(
-            [[0, 0], [width - 1, 0], [0, height - 1], [width - 1, height - 1]], dtype=np.float64
-        )
+        corners = np.array([[0, 0], [width - 1, 0], [0, height - 1], [width - 1, height - 1]], dtype=np.float64)
         corners = np.unique(corners, axis=0)
-        free = ~(corners[:, np.newaxis] == points_xy).all(axis=-1).any(
-            axis=1
-        )  # a displaced corner stays displaced
+        free = ~(corners[:, np.newaxis] == points_xy).all(axis=-1).any(axis=1)  # a displaced corner stays displaced
         points_xy = np.concatenate([points_xy, corners[free]])
         values = np.concatenate([values, np.zeros((int(free.sum()), 2))])
     function, defaults = _METHODS[interpolation_method]
@@ -276,8 +272,7 @@ def _displace_some(
     available = len(candidates) if weights is None else int((weights > 0).sum())
     if not 1 <= n_points <= available:
         raise ValueError(
-            f"n_perturbation_points must be from 1 to the number of candidates, {available}. "
-            f"Received: {n_points}."
+            f"n_perturbation_points must be from 1 to the number of candidates, {available}. Received: {n_points}."
         )
     share = None if weights is None else weights / weights.sum()
     chosen = generator.choice(candidates, n_points, replace=False, p=share)
@@ -296,7 +291,5 @@ def _displace_some(
 
 def _require_array(name: str, value: NDArray | None) -> NDArray:
     if not isinstance(value, np.ndarray):
-        raise TypeError(
-            f"{name} must be an array. Received: {type(value).__name__}. Convert it with numpy.array."
-        )
+        raise TypeError(f"{name} must be an array. Received: {type(value).__name__}. Convert it with numpy.array.")
     return value

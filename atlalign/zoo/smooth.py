@@ -67,9 +67,7 @@ def paper(
     weights = None if p is None else check_weights(p, shape).ravel()
     available = height * width if weights is None else int((weights > 0).sum())
     if not 1 <= n_pixels <= available:
-        raise ValueError(
-            f"n_pixels must be from 1 to the number of candidates, {available}. Received: {n_pixels}."
-        )
+        raise ValueError(f"n_pixels must be from 1 to the number of candidates, {available}. Received: {n_pixels}.")
     generator = as_generator(random_state)
     share = None if weights is None else weights / weights.sum()
     chosen = generator.choice(height * width, n_pixels, replace=False, p=share)
@@ -251,8 +249,7 @@ def integrate_velocity(velocity_xy: ArrayLike, steps: int = 7) -> NDArray[np.flo
     velocity = np.asarray(velocity_xy, dtype=np.float32)
     if velocity.ndim != 3 or velocity.shape[2] != 2 or velocity.size == 0 or not np.isfinite(velocity).all():
         raise ValueError(
-            f"velocity_xy must be finite and (h, w, 2). Received: shape {velocity.shape}. "
-            "Stack both components last."
+            f"velocity_xy must be finite and (h, w, 2). Received: shape {velocity.shape}. Stack both components last."
         )
     if steps < 0:
         raise ValueError(f"steps must be at least 0. Received: {steps}.")

@@ -46,9 +46,7 @@ def _write(folder, *, symmetric=False, with_voxels=True):
         root / kind / "tiny" / "1_0" for kind in ("terminologies", "annotation-sets", "templates")
     )
     terminology.mkdir(parents=True)
-    lines = [
-        "identifier,parent_identifier,annotation_value,name,abbreviation,color_hex_triplet,root_identifier_path"
-    ]
+    lines = ["identifier,parent_identifier,annotation_value,name,abbreviation,color_hex_triplet,root_identifier_path"]
     for s in STRUCTURES:
         path = s["structure_id_path"]
         colour = "#" + "".join(f"{channel:02X}" for channel in s["rgb_triplet"])
@@ -112,9 +110,7 @@ def test_planes_are_those_that_were_written(atlas):
     assert atlas.resolution_um == (100, 100, 100)
     np.testing.assert_array_equal(atlas.annotation_plane(250), volumes["annotation"][2])
     white = np.percentile(volumes["template"], 99.9)
-    np.testing.assert_allclose(
-        atlas.reference_plane(250), np.clip(volumes["template"][2] / white, 0, 1), atol=1e-6
-    )
+    np.testing.assert_allclose(atlas.reference_plane(250), np.clip(volumes["template"][2] / white, 0, 1), atol=1e-6)
 
 
 def test_a_folder_of_the_same_name_does_not_hide_an_installed_atlas(installed, tmp_path, monkeypatch):

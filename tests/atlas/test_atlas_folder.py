@@ -137,9 +137,7 @@ def test_manifest_fields_are_the_atlass_own(tmp_path):
     assert Atlas.load(atlas.spec).shape == atlas.shape
 
 
-@pytest.mark.parametrize(
-    ("orientation", "axes", "flips"), [("psr", (0, 1, 2), (0,)), ("rip", (2, 1, 0), (0, 1))]
-)
+@pytest.mark.parametrize(("orientation", "axes", "flips"), [("psr", (0, 1, 2), (0,)), ("rip", (2, 1, 0), (0, 1))])
 def test_other_orientations_are_brought_to_asr(tmp_path, orientation, axes, flips):
     # axes: which axis of the file is ap, dv, ml; flips: those of the result that run the other way
     atlas = Atlas.load(write_folder(tmp_path, orientation=orientation))
@@ -147,9 +145,7 @@ def test_other_orientations_are_brought_to_asr(tmp_path, orientation, axes, flip
     np.testing.assert_array_equal(atlas.annotation_volume(), expected)
     np.testing.assert_array_equal(atlas.resolution_um, np.array([25, 50, 40])[list(axes)])
     reference = np.flip(_reference().transpose(axes), flips)
-    np.testing.assert_array_equal(
-        np.argsort(atlas.reference_volume()[1], None)[:5], np.argsort(reference[1], None)[:5]
-    )
+    np.testing.assert_array_equal(np.argsort(atlas.reference_volume()[1], None)[:5], np.argsort(reference[1], None)[:5])
 
 
 def test_a_mirrored_axis_mirrors_the_place_of_the_first_voxel(tmp_path):
@@ -286,9 +282,7 @@ def test_an_annotation_whose_first_voxel_is_elsewhere_is_refused(tmp_path):
 
 @pytest.mark.parametrize("name", ["/no/such/folder", "./nothing"])
 def test_a_path_that_leads_nowhere_is_refused_with_the_three_choices(name):
-    with pytest.raises(
-        AtlasError, match=r"'phantom', a folder with an atlas\.toml, or an installed BrainGlobe"
-    ):
+    with pytest.raises(AtlasError, match=r"'phantom', a folder with an atlas\.toml, or an installed BrainGlobe"):
         Atlas.load(name)
 
 

@@ -184,9 +184,7 @@ def test_planes_can_have_any_shape_and_keep_their_content(phantom):
 
 def test_a_coronal_plane_covering_part_of_the_atlas_has_the_spacing_of_the_atlas(phantom):
     part = Plane([7400, 1000, 2000], [0, 0, 5000], [0, 2500, 0])
-    np.testing.assert_array_equal(
-        phantom.annotation_plane(part), phantom.annotation_plane(7400)[40:140, 80:280]
-    )
+    np.testing.assert_array_equal(phantom.annotation_plane(part), phantom.annotation_plane(7400)[40:140, 80:280])
 
 
 def test_returned_planes_are_the_callers_own(phantom):

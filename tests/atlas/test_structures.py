@@ -43,9 +43,7 @@ def test_descendants_are_those_who_have_the_structure_among_their_ancestors(rows
 @given(trees(), st.integers(0, 6), st.data())
 def test_at_depth_gives_the_ancestor_at_that_depth(rows, depth, data):
     structures = Structures(rows)
-    ids = np.array(data.draw(st.lists(st.sampled_from([0, *structures]), min_size=6, max_size=6))).reshape(
-        2, 3
-    )
+    ids = np.array(data.draw(st.lists(st.sampled_from([0, *structures]), min_size=6, max_size=6))).reshape(2, 3)
     collapsed = structures.at_depth(ids, depth)
     assert collapsed.dtype == np.uint32
     assert collapsed.shape == ids.shape
@@ -59,9 +57,7 @@ def test_ids_and_acronyms_find_the_same_structure(rows):
     structures = Structures(rows)
     assert len(structures) == len(rows)
     for structure in structures.values():
-        assert (
-            structures[structure.acronym] is structures[structure.id] is structures[np.uint32(structure.id)]
-        )
+        assert structures[structure.acronym] is structures[structure.id] is structures[np.uint32(structure.id)]
 
 
 def test_ids_that_the_atlas_does_not_list_stay_as_they_are():

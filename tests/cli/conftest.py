@@ -16,6 +16,7 @@ def run(monkeypatch, capfd):
     def run(*words):
         words = [str(word) for word in words]
         monkeypatch.setattr(sys, "argv", words)
+        capfd.readouterr()  # what the test itself made Keras say
         with pytest.raises(SystemExit) as exit_:
             {"atlalign": main, "atlalign-train": main_train}[words[0]]()
         out, err = capfd.readouterr()

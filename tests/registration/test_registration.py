@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atlalign import Atlas, DisplacementField, Plane, Registrar, Section, register, register_images
-from atlalign.section.canvas import Canvas
 from atlalign.errors import ModelError
 from atlalign.registration.result import Registration
+from atlalign.section.canvas import Canvas
 from atlalign.section.resampling import apply_affine, compose_affine, invert_affine
 
 ATLAS = Atlas.load("phantom:100")
@@ -391,7 +391,5 @@ class TestQuality:
 
 
 def test_registration_is_imported_without_keras():
-    code = (
-        "import sys, atlalign.registration; sys.exit('keras' in sys.modules or 'tensorflow' in sys.modules)"
-    )
+    code = "import sys, atlalign.registration; sys.exit('keras' in sys.modules or 'tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atlalign.atlas import Atlas
-from atlalign.section.canvas import Canvas
 from atlalign.plane import Plane
 from atlalign.section import Section
+from atlalign.section.canvas import Canvas
 
 ATLAS = Atlas.load("phantom:100")
 SHAPE = (80, 114)
@@ -28,9 +28,7 @@ def _tilted(angle_deg, ap_slope, dv_slope, mirrored, position_um=6500):
 
 @settings(max_examples=30)
 @given(st.floats(-180, 180), st.floats(-0.3, 0.3), st.floats(-0.3, 0.3), st.booleans(), st.integers(10, 900))
-def test_an_anchored_canvas_maps_every_pixel_to_where_the_anchoring_says(
-    angle, slope_u, slope_v, flip, width
-):
+def test_an_anchored_canvas_maps_every_pixel_to_where_the_anchoring_says(angle, slope_u, slope_v, flip, width):
     plane = _tilted(angle, slope_u, slope_v, flip)
     section = Section(np.zeros((70, width), np.uint8))
     canvas = Canvas.by_anchoring(section, ATLAS, plane, SHAPE)

@@ -53,9 +53,7 @@ def test_a_palette_png_gives_its_colours(tmp_path):
 def test_a_palette_tiff_gives_its_colours(tmp_path):
     colours = np.zeros((3, 256), np.uint16)
     colours[:, 7] = (200 << 8, 10 << 8, 30 << 8)
-    tifffile.imwrite(
-        tmp_path / "a.tif", np.full((4, 5), 7, np.uint8), photometric="palette", colormap=colours
-    )
+    tifffile.imwrite(tmp_path / "a.tif", np.full((4, 5), 7, np.uint8), photometric="palette", colormap=colours)
     assert read_image(tmp_path / "a.tif")[0, 0].tolist() == [200, 10, 30]
 
 

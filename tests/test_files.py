@@ -1,0 +1,49 @@
+"""Outputs appear whole or not at all."""
+
+import pytest
+
+from atlalign._files import atomic_folder, atomic_path
+
+
+def test_an_error_leaves_the_old_file_and_no_other(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(RuntimeError), atomic_path(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_temporary_file_keeps_the_suffix(tmp_path):
+    with atomic_path(tmp_path / "a.tar.gz") as temporary:
+        assert temporary.suffix == ".gz"
+        assert temporary.parent == tmp_path
+
+
+def test_a_missing_folder_is_named_with_the_remedy(tmp_path):
+    with pytest.raises(FileNotFoundError, match="mkdir -p"), atomic_path(tmp_path / "none" / "a.txt"):
+        pass
+
+
+def test_an_error_leaves_no_folder(tmp_path):
+    with pytest.raises(RuntimeError), atomic_folder(tmp_path / "out") as temporary:
+        (temporary / "a.txt").write_text("half")
+        raise RuntimeError
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_exists_keeps_what_is_not_replaced(tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "mine.txt").write_text("mine")
+    (out / "a.txt").write_text("old")
+    with atomic_folder(out) as temporary:
+        (temporary / "a.txt").write_text("new")
+    assert {path.name: path.read_text() for path in out.iterdir()} == {"mine.txt": "mine", "a.txt": "new"}
+
+
+def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path):
+    (tmp_path / "out").write_text("a file")
+    with pytest.raises(NotADirectoryError, match="Received a file"), atomic_folder(tmp_path / "out"):
+        pass

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from atlalign import zoo
-from atlalign._field_edits import FieldEdits
-from atlalign._field_files import FieldFiles
-from atlalign._field_inverse import FieldInverse
-from atlalign._sampling import pixel_grid, sample_grid, sample_nearest, sample_points
-from atlalign._warping import warp_image
+from atlalign._field.edits import FieldEdits
+from atlalign._field.files import FieldFiles
+from atlalign._field.inverse import FieldInverse
+from atlalign._field.sampling import pixel_grid, sample_grid, sample_nearest, sample_points
+from atlalign._field.warping import warp_image
 
 
 class DisplacementField(FieldEdits, FieldInverse, FieldFiles):

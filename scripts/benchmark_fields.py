@@ -18,8 +18,8 @@ import numpy as np
 from scipy.interpolate import Rbf, griddata
 from scipy.ndimage import map_coordinates
 
-from atlalign._rbf import rbf_field
-from atlalign._sampling import sample_points
+from atlalign._field.rbf import rbf_field
+from atlalign._field.sampling import sample_points
 from atlalign.base import DisplacementField
 
 Row = dict[str, float | str]

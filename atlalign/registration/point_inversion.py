@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from atlalign._sampling import sample_points_with_gradient
+from atlalign._field.sampling import sample_points_with_gradient
 from atlalign.base import DisplacementField
 
 _ITERATIONS = 20

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from atlalign._sampling import sample_grid
+from atlalign._field.sampling import sample_grid
 from atlalign.base import DisplacementField
 from atlalign.registration.point_inversion import solve_points
 from atlalign.section import Section

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from atlalign._interpolation import griddata_custom_field, griddata_field, smooth_bspline_field
-from atlalign._rbf import rbf_field
+from atlalign._field.rbf import rbf_field
+from atlalign._field.scattered import griddata_custom_field, griddata_field, smooth_bspline_field
 from atlalign.utils import as_generator
 from atlalign.zoo.linear import Deltas
 

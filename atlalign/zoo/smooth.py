@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from atlalign._sampling import pixel_grid, sample_grid
+from atlalign._field.sampling import pixel_grid, sample_grid
 from atlalign.utils import as_generator
 from atlalign.zoo.linear import Deltas
 from atlalign.zoo.scattered import check_weights

@@ -1,7 +1,7 @@
 """Fields through scattered control points, with SciPy's interpolants.
 
 Convention: control points are (x, y) in pixels, values are (delta_x, delta_y), results are float32 (h, w, 2)
-on the pixels of an image. Radial basis functions have their own module, `atlalign._rbf`.
+on the pixels of an image. Radial basis functions have their own module, `atlalign._field.rbf`.
 """
 
 import warnings
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import LSQBivariateSpline, NearestNDInterpolator, SmoothBivariateSpline, griddata
 
-from atlalign._sampling import pixel_grid
+from atlalign._field.sampling import pixel_grid
 from atlalign.utils import griddata_custom, inside_hull
 
 _LSQ_KNOTS = 8  # interior knots an axis, unless the caller chooses

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from atlalign._sampling import REMAP_LIMIT, pixel_grid, sample_grid, sample_points_with_gradient
+from atlalign._field.sampling import REMAP_LIMIT, pixel_grid, sample_grid, sample_points_with_gradient
 
 _MAX_JOINT_STEPS = 8
 _FEW = 0.01  # share of pixels below which stepping alone is faster

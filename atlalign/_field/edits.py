@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from atlalign._field_measures import FieldMeasures
-from atlalign._rbf import rbf_field
-from atlalign._sampling import pixel_grid, sample_grid
+from atlalign._field.measures import FieldMeasures
+from atlalign._field.rbf import rbf_field
+from atlalign._field.sampling import pixel_grid, sample_grid
 
 if TYPE_CHECKING:
     from atlalign.base import DisplacementField

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from atlalign import _inversion
+from atlalign._field import newton
 from atlalign.base import DisplacementField
 
 SEEDS = st.integers(0, 2**32)
@@ -140,8 +140,8 @@ def test_a_smaller_tolerance_is_kept():
 def test_a_field_too_long_for_remap_is_inverted_alone(monkeypatch):
     df = diffeomorphic(0)
     expected = df.pseudo_inverse()
-    monkeypatch.setattr(_inversion, "REMAP_LIMIT", 10)
-    monkeypatch.setattr(_inversion, "_PIXELS_A_CHUNK", 1000)
+    monkeypatch.setattr(newton, "REMAP_LIMIT", 10)
+    monkeypatch.setattr(newton, "_PIXELS_A_CHUNK", 1000)
     np.testing.assert_allclose(df.pseudo_inverse().deltas_xy, expected.deltas_xy, atol=3e-3)
 
 

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from atlalign._field_measures import FieldMeasures
-from atlalign._interpolation import (
+from atlalign._field.measures import FieldMeasures
+from atlalign._field.newton import invert
+from atlalign._field.rbf import rbf_field
+from atlalign._field.scattered import (
     fill_outside_hull,
     griddata_custom_field,
     griddata_field,
     lsq_bspline_field,
     smooth_bspline_field,
 )
-from atlalign._inversion import invert
-from atlalign._rbf import rbf_field
 
 if TYPE_CHECKING:
     from atlalign.base import DisplacementField

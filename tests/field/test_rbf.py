@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.interpolate import Rbf
 
-from atlalign import _rbf
-from atlalign._rbf import rbf_field
+from atlalign._field import rbf
+from atlalign._field.rbf import rbf_field
 from atlalign.base import DisplacementField
 
 SHAPE = (60, 80)
@@ -49,7 +49,7 @@ def test_rough_fields_are_evaluated_exactly():
 def test_blocks_of_rows_do_not_change_the_result(monkeypatch):
     points, values = scattered(20)
     whole = rbf_field(points, values, SHAPE)
-    monkeypatch.setattr(_rbf, "_BLOCK", 1)
+    monkeypatch.setattr(rbf, "_BLOCK", 1)
     np.testing.assert_allclose(rbf_field(points, values, SHAPE), whole, atol=1e-4)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from atlalign._sampling import pixel_grid
+from atlalign._field.sampling import pixel_grid
 
 
 class FieldMeasures:

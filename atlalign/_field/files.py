@@ -6,7 +6,7 @@ from typing import Self
 
 import numpy as np
 
-from atlalign._field_measures import FieldMeasures
+from atlalign._field.measures import FieldMeasures
 from atlalign._files import atomic_path, require_file
 from atlalign.errors import InvalidFileError
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.ndimage import map_coordinates
 
-from atlalign import _sampling
-from atlalign._sampling import (
+from atlalign._field import sampling
+from atlalign._field.sampling import (
     pixel_grid,
     sample_grid,
     sample_nearest,
@@ -88,8 +88,8 @@ def test_enormous_coordinates_reach_the_edge(far):
 def test_fields_longer_than_remap_can_count_are_sampled_too(monkeypatch):
     values, x, y = random_case((10, 12), 1)
     expected = sample_grid(values, x, y)
-    monkeypatch.setattr(_sampling, "REMAP_LIMIT", 8)
-    monkeypatch.setattr(_sampling, "_ROWS_A_CHUNK", 3)
+    monkeypatch.setattr(sampling, "REMAP_LIMIT", 8)
+    monkeypatch.setattr(sampling, "_ROWS_A_CHUNK", 3)
     np.testing.assert_allclose(sample_grid(values, x, y), expected, atol=2e-5)
 
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from atlalign._sampling import REMAP_LIMIT
+from atlalign._field.sampling import REMAP_LIMIT
 
 INTERPOLATIONS = {
     "nearest": cv2.INTER_NEAREST,

@@ -1,0 +1,1 @@
+"""What `atlalign.base.DisplacementField` is made of: its methods by theme, and the mathematics below them."""

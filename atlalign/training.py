@@ -223,6 +223,7 @@ def _open_generators(config: TrainingConfig, progress):
         "batch_size": config.batch_size,
         "return_inverse": config.kind == "local" and config.compute_inv,
         "random_state": config.seed,
+        "workers": 2,  # one batch is prepared while the network learns from another
     }
     train_generator = SupervisedGenerator(
         config.data,

@@ -77,6 +77,7 @@ def test_every_public_module_is_in_the_reference():
         (train.app, "global", "train"),
         (train.app, "local", "train"),
         (dataset.app, "simulate", "train"),
+        (dataset.app, "augment", "datasets"),
         (register.register_command, None, "register"),
     ],
 )

@@ -61,6 +61,8 @@ def _run(application: typer.Typer, name: str) -> None:
         if os.environ.get("ATLALIGN_DEBUG"):
             raise
         _stop(" ".join(str(error).split()) or type(error).__name__, 2)
+    if result == 130:  # Typer's answer to Ctrl-C
+        _stop("Interrupted.", 130)
     sys.exit(result if isinstance(result, int) else 0)
 
 

@@ -53,6 +53,59 @@ def simulate_command(
     typer.echo(f"Wrote {n} pairs to {out}")
 
 
+@app.command("augment")
+def augment_command(
+    original: Annotated[Path, typer.Argument(metavar="IN.h5", help="Dataset of labelled pairs.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT.h5", help="File to write; not the same.")],
+    per_sample: Annotated[int, typer.Option(min=1, help="Pairs that are made from each pair.")] = 10,
+    p_reg: Annotated[
+        float, typer.Option(help="Probability of starting from the registered image, not the moving one, from 0 to 1.")
+    ] = 0.5,
+    anchor: Annotated[
+        bool, typer.Option("--anchor/--no-anchor", help="Smooth the fields and lead them to 0 at the image's corners.")
+    ] = True,
+    max_corrupted_pixels: Annotated[
+        int, typer.Option(min=1, help="Accept a field with fewer folded pixels than this.")
+    ] = 500,
+    max_trials: Annotated[int, typer.Option(min=1, help="Tries before the original pair is copied.")] = 5,
+    workers: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 1,
+    dask: Annotated[
+        str | None,
+        typer.Option(
+            help="Let the workers of a running Dask cluster do it; they must see both files under the same paths.",
+            metavar="ADDRESS",
+        ),
+    ] = None,
+    seed: SeedOption = 0,
+) -> None:
+    """Make many pairs from each: deformed moving images, and labels that still register them.
+
+    An interrupted call, given again, goes on where it stopped.
+
+    Example: atlalign dataset augment labelled.h5 augmented.h5 --per-sample 10 --workers 2
+    """
+    from atlalign._progress import track
+    from atlalign.augmentations import DatasetAugmenter
+
+    augmenter = DatasetAugmenter(original)
+    copies = augmenter.augment(
+        out,
+        per_sample,
+        anchor,
+        p_reg,
+        seed,
+        max_corrupted_pixels,
+        max_trials=max_trials,
+        workers=workers,
+        progress=lambda blocks, **how: track(blocks, "Augmenting pairs (blocks of 8)", **how),
+        check_progress=lambda samples: track(samples, "Checking pairs"),
+        dask=dask,
+    )
+    typer.echo(f"Wrote {augmenter.n_orig * per_sample} pairs to {out}")
+    if copies:
+        typer.echo(f"{copies} of them are copies of their original pair: no deformation of it was accepted")
+
+
 @app.command("check")
 def check_command(
     file: Annotated[Path, typer.Argument(metavar="FILE.h5", help="Dataset to check.")],

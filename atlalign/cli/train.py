@@ -1,5 +1,6 @@
 """`atlalign-train global|local`, also reached as `atlalign train`."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -151,7 +152,7 @@ def _train(kind: str, context: typer.Context) -> None:
             f"Interrupted. Go on with: atlalign-train {kind} {config.data} --out {config.out} --resume",
             err=True,
         )
-        raise typer.Exit(130) from None
+        sys.exit(130)
     typer.echo(f"Best model: {folder.best_model}")
 
 

@@ -1,23 +1,18 @@
 """Simulating a whole dataset: in parallel, resumable, the same file whatever the number of workers."""
 
-import json
-import multiprocessing
-import shutil
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
-from atlalign._files import atomic_path, require_folder
+from atlalign._files import require_folder
+from atlalign._jobs import Columns, make_dataset, no_progress, require_positive, rows_of
 from atlalign.atlas import Atlas
-from atlalign.dataset import Attributes, create_dataset
-from atlalign.errors import AtlalignError
+from atlalign.dataset import Attributes
 from atlalign.simulate.deformation import DEFORMATIONS
 from atlalign.simulate.pair import simulate_pair
-
-_BLOCK = 8  # samples that are simulated and kept together
 
 
 def simulate_dataset(
@@ -28,7 +23,7 @@ def simulate_dataset(
     deformation: str = "both",
     random_state: int | None = None,
     workers: int = 1,
-    progress=lambda blocks, **_: blocks,
+    progress=no_progress,
 ) -> None:
     """Simulate a dataset of labelled pairs from an atlas.
 
@@ -72,11 +67,8 @@ def simulate_dataset(
     >>> check_dataset(path)
     []
     """
-    path = Path(path)
-    require_folder(path.parent)
-    for name, value in (("n", n), ("workers", workers)):
-        if int(value) != value or value < 1:
-            raise ValueError(f"{name} must be a positive integer. Received: {name}={value}")
+    require_folder(Path(path).parent)
+    require_positive(n=n, workers=workers)
     if deformation not in DEFORMATIONS:
         raise ValueError(f"deformation must be one of {', '.join(DEFORMATIONS)}. Received: {deformation!r}")
     atlas = atlas if isinstance(atlas, Atlas) else Atlas.load(atlas)
@@ -85,96 +77,61 @@ def simulate_dataset(
         raise ValueError(f"shape must be two sizes (h, w) of at least 16 px. Received: shape={shape}")
 
     settings = {"atlas": atlas.spec, "n": int(n), "shape": list(shape), "deformation": deformation}
-    parts = path.with_name(f".{path.name}.parts")
-    seed = _begin_or_resume(parts, settings, random_state)
-    blocks = range(-(-n // _BLOCK))
-    missing = [block for block in blocks if not _part(parts, block).exists()]
-    simulated = _simulate_blocks(missing, parts, atlas, {**settings, "seed": seed}, workers)
-    for _ in progress(simulated, total=len(blocks), done=len(blocks) - len(missing)):
-        pass
-    _assemble(path, parts, blocks, atlas, shape, n)
-    shutil.rmtree(parts)
-
-
-def _begin_or_resume(parts: Path, settings: dict, random_state: int | None) -> int:
-    """Return the seed: of the unfinished run in `parts` if there is one, else the given or a new one."""
-    journal = parts / "settings.json"
-    if journal.exists():
-        stored = json.loads(journal.read_text(encoding="utf-8"))
-        seed = stored.pop("seed")
-        if stored != settings or random_state not in (None, seed):
-            raise AtlalignError(
-                f"An unfinished simulation with other settings is in the way. Received: {parts}. "
-                "Repeat its settings to finish it, or remove that folder."
-            )
-        return seed
-    seed = int(np.random.default_rng().integers(2**63)) if random_state is None else int(random_state)
-    if seed < 0:
-        raise ValueError(f"random_state must be at least 0. Received: {random_state}")
-    parts.mkdir(exist_ok=True)
-    with atomic_path(journal) as temporary:
-        temporary.write_text(json.dumps({**settings, "seed": seed}), encoding="utf-8")
-    return seed
-
-
-def _part(parts: Path, block: int) -> Path:
-    return parts / f"{block:06d}.npz"
-
-
-def _simulate_blocks(missing, parts: Path, atlas: Atlas, settings: dict, workers: int):
-    if workers == 1 or len(missing) <= 1:
-        for block in missing:
-            yield _simulate_block(block, parts, atlas, settings)
-        return
-    # Forked workers hang when the parent runs threads, as TensorFlow and OpenCV do; spawned ones start clean.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, _load_worker_atlas, (atlas.spec,)) as pool:
-        futures = [pool.submit(_simulate_block, block, parts, None, settings) for block in missing]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
-
-
-_worker_atlas: Atlas | None = None
-
-
-def _load_worker_atlas(spec: str) -> None:
-    global _worker_atlas
-    cv2.setNumThreads(1)  # the processes are the parallelism
-    _worker_atlas = Atlas.load(spec)
-
-
-def _simulate_block(block: int, parts: Path, atlas: Atlas | None, settings: dict) -> int:
-    atlas = atlas or _worker_atlas
-    columns: dict[str, list] = {"img": [], "deltas_xy": [], "inv_deltas_xy": [], "p": [], "corners_um": []}
-    for index in range(block * _BLOCK, min((block + 1) * _BLOCK, settings["n"])):
-        rng = np.random.default_rng([settings["seed"], index])
-        pair = simulate_pair(atlas, tuple(settings["shape"]), settings["deformation"], rng)
-        for name, values in columns.items():
-            values.append(getattr(pair, name))
-    stacked: dict[str, Any] = {name: np.stack(values) for name, values in columns.items()}
-    for name in ("deltas_xy", "inv_deltas_xy"):
-        stacked[name] = stacked[name].astype(np.float16)
-    with atomic_path(_part(parts, block)) as temporary:
-        np.savez(temporary, **stacked)
-    return block
-
-
-def _assemble(path: Path, parts: Path, blocks, atlas: Atlas, shape, n: int) -> None:
-    attributes = Attributes(
-        atlas=atlas.spec,
-        atlas_version=atlas.version,
-        resolution_um=(atlas.shape_um[1] / shape[0], atlas.shape_um[2] / shape[1]),
-        stain="simulated",
+    make_dataset(
+        path,
+        int(n),
+        shape,
+        Attributes(
+            atlas=atlas.spec,
+            atlas_version=atlas.version,
+            resolution_um=(atlas.shape_um[1] / shape[0], atlas.shape_um[2] / shape[1]),
+            stain="simulated",
+        ),
+        lambda seed: _Simulation({**settings, "seed": seed}, atlas),
+        settings,
+        what="simulation",
+        random_state=random_state,
+        workers=workers,
+        progress=progress,
     )
-    with create_dataset(path, n, shape, attributes) as file:
-        for block in blocks:
-            start = block * _BLOCK
-            with np.load(_part(parts, block), allow_pickle=False) as part:
-                for name in part.files:
-                    file[name][start : start + len(part[name])] = part[name]
-        file["image_id"][:] = np.arange(n)
-        file["dataset_id"][:] = 0
+
+
+@dataclass(frozen=True)
+class _Simulation:
+    """The task: simulate a block. The atlas does not travel with it; each process loads it once."""
+
+    settings: dict[str, Any]
+    atlas: Atlas | None = None
+
+    def __reduce__(self):
+        return _Simulation, (self.settings,)
+
+    def __call__(self, block: int) -> Columns:
+        return _simulate_block(block, self.atlas or _load_atlas(self.settings["atlas"]), self.settings)
+
+
+@lru_cache(maxsize=1)
+def _load_atlas(spec: str) -> Atlas:
+    return Atlas.load(spec)
+
+
+def _simulate_block(block: int, atlas: Atlas, settings: dict[str, Any]) -> Columns:
+    rows = rows_of(block, settings["n"])
+    pairs = [
+        simulate_pair(
+            atlas,
+            tuple(settings["shape"]),
+            settings["deformation"],
+            np.random.default_rng([settings["seed"], row]),
+        )
+        for row in rows
+    ]
+    return {
+        "img": np.stack([pair.img for pair in pairs]),
+        "deltas_xy": np.stack([pair.deltas_xy.astype(np.float16) for pair in pairs]),
+        "inv_deltas_xy": np.stack([pair.inv_deltas_xy.astype(np.float16) for pair in pairs]),
+        "p": np.array([pair.p for pair in pairs]),
+        "image_id": np.array(rows),
+        "dataset_id": np.zeros(len(pairs), dtype=np.int64),
+        "corners_um": np.stack([pair.corners_um for pair in pairs]),
+    }

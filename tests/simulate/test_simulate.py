@@ -1,7 +1,5 @@
 """Simulated pairs: exact labels, the same file however made, resumable."""
 
-import shutil
-
 import numpy as np
 import pytest
 
@@ -116,12 +114,14 @@ def test_an_interrupted_simulation_goes_on_and_ends_with_the_same_bytes(tmp_path
 
 
 def test_an_unfinished_simulation_with_other_settings_is_not_mixed_in(tmp_path):
+    def interrupt(blocks, **_):
+        raise KeyboardInterrupt
+
     path = tmp_path / "pairs.h5"
-    settings = {"atlas": "phantom:100", "n": 4, "shape": list(SHAPE), "deformation": "both"}
-    job._begin_or_resume(tmp_path / ".pairs.h5.parts", settings, 0)
+    with pytest.raises(KeyboardInterrupt):
+        simulate_dataset(path, "phantom:100", n=4, shape=SHAPE, random_state=0, progress=interrupt)
     with pytest.raises(AtlalignError, match="unfinished simulation with other settings"):
         simulate_dataset(path, "phantom:100", n=5, shape=SHAPE, random_state=0)
-    shutil.rmtree(tmp_path / ".pairs.h5.parts")
 
 
 @pytest.mark.parametrize("arguments", [{"n": 0}, {"n": 3, "workers": 0}, {"n": 3, "shape": (4, 4)}])

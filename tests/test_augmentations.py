@@ -1,0 +1,407 @@
+"""Augmented datasets: true labels, the same file however made, resumable."""
+
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from atlalign import DisplacementField
+from atlalign._workers import workforce
+from atlalign.augmentations import DatasetAugmenter, augmenter
+from atlalign.augmentations.pair import LabelledPair, Recipe
+from atlalign.dataset import Attributes, check_dataset, create_dataset, open_dataset, split_indexes
+from atlalign.errors import AtlalignError, InvalidFileError, MissingExtraError
+from atlalign.simulate import random_deformation
+
+SHAPE = (64, 90)
+MIDDLE = (slice(12, -12), slice(16, -16))
+
+
+def smooth_image(shape=SHAPE, seed=0):
+    """Broad blobs on a dark background: an image that interpolation hardly changes."""
+    rng = np.random.default_rng(seed)
+    y, x = (axis / size for axis, size in zip(np.mgrid[: shape[0], : shape[1]], shape, strict=True))
+    image = np.zeros(shape)
+    for _ in range(4):
+        centre_x, centre_y = rng.uniform(0.3, 0.7, 2)
+        image += rng.uniform(0.4, 1) * np.exp(-((x - centre_x) ** 2 + (y - centre_y) ** 2) / 0.02)
+    return np.uint8(255 * image / image.max())
+
+
+def labelled_pair(seed=0, deformation="local", shape=SHAPE):
+    label, inverse = random_deformation(shape, deformation, random_state=seed)
+    return LabelledPair(smooth_image(shape, seed), label.deltas_xy, inverse.deltas_xy)
+
+
+def recipe(**changes):
+    return Recipe(**{"anchor": True, "p_reg": 0.5, "max_corrupted_pixels": 40, "max_trials": 5, **changes})
+
+
+@pytest.fixture
+def original(tmp_path):
+    """A dataset of three sections, of which the last two images are the same section."""
+    path = tmp_path / "original.h5"
+    attributes = Attributes(atlas="phantom:100", atlas_version="1", resolution_um=(125, 126.7), stain="smooth")
+    with create_dataset(path, 3, SHAPE, attributes) as file:
+        for i in range(3):
+            pair = labelled_pair(i)
+            file["img"][i] = pair.img
+            file["deltas_xy"][i] = pair.label.deltas_xy
+            file["inv_deltas_xy"][i] = pair.inverse.deltas_xy
+        file["p"][:] = [3000, 5000, 7000]
+        file["image_id"][:] = [11, 22, 22]
+        file["dataset_id"][:] = [7, 8, 8]
+        file["corners_um"][:] = np.arange(36).reshape(3, 4, 3)
+        file.attrs["laboratory"] = "ours"
+    return path
+
+
+class TestThePair:
+    @settings(max_examples=25, deadline=None)
+    @given(seed=st.integers(0, 10**6), p_reg=st.sampled_from([0.0, 1.0]), anchor=st.booleans())
+    def test_the_new_label_registers_the_new_image_as_the_old_one_did(self, seed, p_reg, anchor):
+        pair = labelled_pair(seed % 50)
+        new = pair.deform(recipe(p_reg=p_reg, anchor=anchor), np.random.default_rng(seed))
+        registered, again = (p.label.warp(p.img).astype(float)[MIDDLE] for p in (pair, new))
+        # Where the deformation leads out of the image there is nothing to compare.
+        assert np.abs(registered - again)[again > 0].mean() < 2
+        assert np.quantile(np.abs(registered - again)[again > 0], 0.95) < 6
+
+    @settings(max_examples=25, deadline=None)
+    @given(seed=st.integers(0, 10**6), p_reg=st.sampled_from([0.0, 1.0]))
+    def test_the_new_label_and_its_inverse_undo_each_other(self, seed, p_reg):
+        careful = recipe(p_reg=p_reg, max_corrupted_pixels=1, max_trials=100)
+        new = labelled_pair(seed % 50).deform(careful, np.random.default_rng(seed))
+        assert new.inverse(new.label).norm.max() < 5e-3
+        assert np.quantile(new.label(new.inverse).norm[~new.inverse.outsiders], 0.9) < 0.05
+
+    def test_the_image_is_warped_with_the_final_anchored_field(self):
+        pair = labelled_pair(3)
+        new = pair.deform(recipe(p_reg=0), np.random.default_rng(0))
+        np.testing.assert_array_equal(new.img, pair.label(new.inverse).warp(pair.img))
+        assert np.abs(new.inverse.deltas_xy[[0, 0, -1, -1], [0, -1, 0, -1]]).max() < 1e-3
+        unanchored = pair.deform(recipe(p_reg=0, anchor=False), np.random.default_rng(0))
+        assert np.abs(unanchored.inverse.deltas_xy - new.inverse.deltas_xy).mean() > 0.02
+
+    def test_an_augmentation_differs_from_its_original(self):
+        pair = labelled_pair(1)
+        new = pair.deform(recipe(), np.random.default_rng(1))
+        assert np.abs(new.label.deltas_xy - pair.label.deltas_xy).max() > 1
+        assert (new.img != pair.img).mean() > 0.2
+
+    @pytest.mark.parametrize(("p_reg", "corner"), [(1.0, 0.0), (0.0, -3.0)])
+    def test_p_reg_is_the_probability_of_starting_from_the_registered_image(self, p_reg, corner):
+        # A stretching leaves the corners where they are, so what is left there is the label's own displacement.
+        shift = np.zeros((*SHAPE, 2), np.float32)
+        shift[..., 0] = 3
+        pair = LabelledPair(smooth_image(), shift, -shift)
+        for seed in range(5):
+            new = pair.deform(recipe(p_reg=p_reg, anchor=False), np.random.default_rng(seed))
+            np.testing.assert_allclose(new.inverse.delta_x[0, 0], corner, atol=1e-3)
+
+    @pytest.mark.parametrize("max_trials", [1, 4])
+    def test_max_trials_is_the_number_of_trials(self, monkeypatch, max_trials):
+        folded = np.zeros((2, *SHAPE))
+        folded[0] = -2 * np.arange(SHAPE[1])
+        trials = []
+        monkeypatch.setattr(
+            "atlalign.augmentations.pair.stretch_edges",
+            lambda *_: trials.append(1) or DisplacementField(*folded),
+        )
+        assert labelled_pair().deform(recipe(max_trials=max_trials), np.random.default_rng(0)) is None
+        assert len(trials) == max_trials
+
+    def test_accepted_fields_have_fewer_corrupted_pixels_than_the_limit(self):
+        for seed in range(20):
+            new = labelled_pair(seed).deform(recipe(max_corrupted_pixels=3), np.random.default_rng(seed))
+            if new is not None:
+                assert max((field.jacobian < 0).sum() for field in (new.label, new.inverse)) < 3
+
+    def test_an_image_without_edges_is_not_deformed(self):
+        zeros = np.zeros((*SHAPE, 2))
+        assert LabelledPair(np.zeros(SHAPE, np.uint8), zeros, zeros).deform(recipe(), np.random.default_rng(0)) is None
+
+    def test_displacements_grow_with_the_image(self):
+        sizes = [
+            np.mean([labelled_pair(i, shape=shape).deform(recipe(p_reg=1), np.random.default_rng(i)).inverse.norm.max()
+                     for i in range(10)])
+            for shape in ((64, 90), (128, 180))
+        ]  # fmt: skip
+        assert 1.4 < sizes[1] / sizes[0] < 2.8
+
+
+class TestGenerateMov2art:
+    def test_displacements_stay_below_the_radius_times_the_factor(self):
+        for seed in range(5):
+            field = DatasetAugmenter.generate_mov2art(smooth_image(), False, 10, False, random_state=seed)
+            assert 0 < field.norm.max() <= 10.01
+
+    def test_the_factor_is_normal_by_default(self):
+        norms = [
+            DatasetAugmenter.generate_mov2art(smooth_image(), radius_max=10, random_state=seed).norm.max()
+            for seed in range(40)
+        ]
+        assert max(norms) > 10  # as no factor below 1 makes them
+
+    def test_verbose_logs_the_factor(self, caplog):
+        caplog.set_level("INFO", "atlalign")
+        DatasetAugmenter.generate_mov2art(smooth_image(), verbose=False, random_state=0)
+        assert not caplog.records
+        DatasetAugmenter.generate_mov2art(smooth_image(), random_state=0)
+        assert "multiplied by" in caplog.text
+
+    @pytest.mark.parametrize("img", [np.zeros((20, 30)), np.zeros((20, 30, 3))])
+    def test_an_image_without_edges_or_with_channels_is_refused(self, img):
+        with pytest.raises(ValueError, match=r"img_mov must .* Received"):
+            DatasetAugmenter.generate_mov2art(img)
+
+
+class TestTheFile:
+    def test_rows_keep_what_belongs_to_their_section(self, original, tmp_path):
+        DatasetAugmenter(original).augment(tmp_path / "more.h5", n_iter=4, random_state=0)
+        assert check_dataset(tmp_path / "more.h5") == []
+        with open_dataset(original) as before, open_dataset(tmp_path / "more.h5") as after:
+            for name in ("p", "image_id", "dataset_id", "corners_um"):
+                np.testing.assert_array_equal(after[name][:], np.repeat(before[name][:], 4, axis=0))
+            assert {name: str(value) for name, value in after.attrs.items()} == {
+                name: str(value) for name, value in before.attrs.items()
+            }
+            training, validation = split_indexes(after["image_id"][:], 0.5, random_state=0)
+            assert not set(after["image_id"][training]) & set(after["image_id"][validation])
+
+    def test_stored_labels_register_stored_images(self, original, tmp_path):
+        DatasetAugmenter(original).augment(tmp_path / "more.h5", n_iter=4, random_state=0)
+        with open_dataset(original) as before, open_dataset(tmp_path / "more.h5") as after:
+            for row in range(12):
+                registered, again = (
+                    DisplacementField.from_deltas_xy(file["deltas_xy"][i]).warp(file["img"][i]).astype(float)[MIDDLE]
+                    for file, i in ((before, row // 4), (after, row))
+                )
+                assert np.abs(registered - again)[again > 0].mean() < 2
+
+    def test_without_corners_the_augmented_file_has_none_either(self, original, tmp_path):
+        with h5py.File(original, "r+") as file:
+            del file["corners_um"]
+        DatasetAugmenter(original).augment(tmp_path / "more.h5", n_iter=1, random_state=0)
+        with open_dataset(tmp_path / "more.h5") as file:
+            assert "corners_um" not in file
+
+    def test_when_no_trial_is_accepted_the_original_pair_is_written(self, original, tmp_path, monkeypatch):
+        monkeypatch.setattr(LabelledPair, "deform", lambda *_: None)
+        assert DatasetAugmenter(original).augment(tmp_path / "more.h5", n_iter=2) == 6
+        with open_dataset(original) as before, open_dataset(tmp_path / "more.h5") as after:
+            for name in ("img", "deltas_xy", "inv_deltas_xy"):
+                np.testing.assert_array_equal(after[name][:], np.repeat(before[name][:], 2, axis=0))
+
+    def test_the_seed_decides(self, original, tmp_path):
+        for name, seed in (("a", 1), ("b", np.random.default_rng(5)), ("c", np.random.default_rng(5)), ("d", 1)):
+            DatasetAugmenter(original).augment(tmp_path / name, n_iter=1, random_state=seed)
+        a, b, c, d = ((tmp_path / name).read_bytes() for name in "abcd")
+        assert a == d != b == c
+
+
+class TestTheJob:
+    def test_the_same_bytes_whatever_the_number_of_workers(self, original, tmp_path):
+        for workers in (1, 2):
+            DatasetAugmenter(original).augment(tmp_path / f"{workers}.h5", 10, random_state=0, workers=workers)
+        assert (tmp_path / "1.h5").read_bytes() == (tmp_path / "2.h5").read_bytes()
+
+    def test_an_interrupted_call_goes_on_and_ends_with_the_same_bytes(self, original, tmp_path, monkeypatch):
+        augmenter_ = DatasetAugmenter(original)
+        augmenter_.augment(tmp_path / "whole.h5", random_state=0)
+        made = []
+
+        def interrupt(blocks, **_):
+            for block in blocks:
+                made.append(block)
+                if len(made) == 2:
+                    raise KeyboardInterrupt
+                yield block
+
+        with pytest.raises(KeyboardInterrupt):
+            augmenter_.augment(tmp_path / "broken.h5", random_state=0, progress=interrupt)
+        assert not (tmp_path / "broken.h5").exists()
+        augmenter_.augment(tmp_path / "broken.h5", progress=lambda blocks, **_: (made.append(b) or b for b in blocks))
+        assert made == [0, 1, 2, 3]
+        assert (tmp_path / "broken.h5").read_bytes() == (tmp_path / "whole.h5").read_bytes()
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["broken.h5", "original.h5", "whole.h5"]
+
+    def test_a_killed_process_leaves_no_worker_and_what_ends_with_the_same_bytes(self, original, tmp_path):
+        DatasetAugmenter(original).augment(tmp_path / "whole.h5", 40, random_state=0)
+        script = tmp_path / "script.py"
+        script.write_text(
+            "import multiprocessing, sys\n"
+            "from atlalign.augmentations import DatasetAugmenter\n"
+            "def tell(blocks, **_):\n"
+            "    for block in blocks:\n"
+            "        print(*(child.pid for child in multiprocessing.active_children()), flush=True)\n"
+            "        yield block\n"
+            "if __name__ == '__main__':\n"
+            "    DatasetAugmenter(sys.argv[1]).augment(sys.argv[2], 40, random_state=0, workers=2, progress=tell)\n"
+        )
+        command = [sys.executable, script, original, tmp_path / "broken.h5"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            workers = [int(word) for word in process.stdout.readline().split()]
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        assert workers
+        assert not (tmp_path / "broken.h5").exists()
+        assert list((tmp_path / ".broken.h5.parts").glob("*.npz"))
+        deadline = time.monotonic() + 30
+        while any(_is_running(worker) for worker in workers):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        script.unlink()
+
+        DatasetAugmenter(original).augment(tmp_path / "broken.h5", 40, random_state=0)
+        assert (tmp_path / "broken.h5").read_bytes() == (tmp_path / "whole.h5").read_bytes()
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["broken.h5", "original.h5", "whole.h5"]
+
+    def test_what_is_left_of_a_finished_job_is_not_mixed_in(self, original, tmp_path):
+        DatasetAugmenter(original).augment(tmp_path / "a.h5", 3, random_state=0)
+        parts = tmp_path / ".b.h5.parts"  # as when it was killed while it removed them
+        parts.mkdir()
+        np.savez(parts / "000000.npz", img=np.zeros((8, *SHAPE), np.uint8))
+        DatasetAugmenter(original).augment(tmp_path / "b.h5", 3, random_state=0)
+        assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
+
+    @pytest.mark.parametrize("changes", [{"n_iter": 3}, {"p_reg": 0.1}, {"anchor": False}, {"random_state": 1}])
+    def test_an_unfinished_augmentation_with_other_settings_is_not_mixed_in(self, original, tmp_path, changes):
+        def interrupt(blocks, **_):
+            raise KeyboardInterrupt
+
+        augmenter_ = DatasetAugmenter(original)
+        common = {"n_iter": 2, "random_state": 0}
+        with pytest.raises(KeyboardInterrupt):
+            augmenter_.augment(tmp_path / "more.h5", **common, progress=interrupt)
+        with pytest.raises(AtlalignError, match="unfinished augmentation with other settings"):
+            augmenter_.augment(tmp_path / "more.h5", **(common | changes))
+
+    def test_a_changed_original_is_not_mixed_in(self, original, tmp_path):
+        def interrupt(blocks, **_):
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            DatasetAugmenter(original).augment(tmp_path / "more.h5", random_state=0, progress=interrupt)
+        os.utime(original, ns=(0, 0))
+        with pytest.raises(AtlalignError, match="unfinished augmentation with other settings"):
+            DatasetAugmenter(original).augment(tmp_path / "more.h5", random_state=0)
+
+    def test_a_worker_that_ends_by_itself_is_said_in_one_line(self, original, tmp_path, monkeypatch):
+        monkeypatch.setattr(augmenter, "_Augmentation", _Crash)
+        with pytest.raises(AtlalignError, match="fewer workers"):
+            DatasetAugmenter(original).augment(tmp_path / "more.h5", random_state=0, workers=2)
+
+
+def _process_id(_):
+    time.sleep(0.01)
+    return os.getpid()
+
+
+class _Crash:
+    def __init__(self, *_):
+        pass
+
+    def __call__(self, block):
+        os._exit(1)
+
+
+def _is_running(pid):
+    """Whether a process runs; one that only waits to be collected does not."""
+    status = Path(f"/proc/{pid}/stat")
+    try:
+        return status.read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    """Where a cluster of two processes answers."""
+    distributed = pytest.importorskip("distributed")
+    options = {"threads_per_worker": 1, "dashboard_address": None}
+    folder = str(tmp_path_factory.mktemp("cluster"))
+    with distributed.LocalCluster(2, local_directory=folder, **options) as cluster:
+        yield cluster.scheduler_address
+
+
+class TestDask:
+    def test_a_cluster_makes_the_same_bytes(self, address, original, tmp_path):
+        DatasetAugmenter(original).augment(tmp_path / "here.h5", 10, random_state=0)
+        DatasetAugmenter(original).augment(tmp_path / "there.h5", 10, random_state=0, dask=address)
+        assert (tmp_path / "here.h5").read_bytes() == (tmp_path / "there.h5").read_bytes()
+
+    def test_it_is_other_processes_that_do_the_work(self, address):
+        with workforce(1, address) as run:
+            assert os.getpid() not in set(run(_process_id, range(20)))
+
+    def test_what_a_worker_raises_is_said_in_one_line(self, address):
+        with workforce(1, address) as run, pytest.raises(AtlalignError, match=r"workers of a Dask .* ValueError: math"):
+            list(run(math.sqrt, [-1]))
+
+    def test_an_address_that_does_not_answer_is_refused_and_nothing_is_written(self, original, tmp_path, monkeypatch):
+        pytest.importorskip("distributed")
+        monkeypatch.setattr("atlalign._workers._CONNECT_SECONDS", 1)
+        with pytest.raises(AtlalignError, match="must be the address of a running Dask scheduler"):
+            DatasetAugmenter(original).augment(tmp_path / "more.h5", dask="tcp://127.0.0.1:1")
+        assert [path.name for path in tmp_path.iterdir()] == ["original.h5"]
+
+    def test_without_dask_the_error_names_the_extra(self, original, tmp_path, monkeypatch):
+        monkeypatch.setitem(sys.modules, "dask.distributed", None)
+        with pytest.raises(MissingExtraError, match=r"pip install 'atlalign\[dask\]'"):
+            DatasetAugmenter(original).augment(tmp_path / "more.h5", dask="tcp://127.0.0.1:1")
+        assert [path.name for path in tmp_path.iterdir()] == ["original.h5"]
+
+
+class TestWrongInput:
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            {"n_iter": 0},
+            {"n_iter": 1.5},
+            {"max_trials": 0},
+            {"max_corrupted_pixels": 0},
+            {"ds_f": 0},
+            {"workers": 0},
+            {"p_reg": -0.1},
+            {"p_reg": float("nan")},
+            {"random_state": -1},
+        ],
+    )
+    def test_arguments_out_of_range_are_refused_and_nothing_is_written(self, original, tmp_path, arguments):
+        with pytest.raises(ValueError, match="Received"):
+            DatasetAugmenter(original).augment(tmp_path / "more.h5", **arguments)
+        assert [path.name for path in tmp_path.iterdir()] == ["original.h5"]
+
+    @pytest.mark.parametrize("name", ["deltas_xy", "inv_deltas_xy"])
+    def test_a_label_that_is_not_finite_is_refused(self, original, tmp_path, name):
+        with h5py.File(original, "r+") as file:
+            file[name][1, 5, 5] = np.nan
+        with pytest.raises(InvalidFileError, match=f"sample 1: '{name}' is not finite"):
+            DatasetAugmenter(original).augment(tmp_path / "more.h5")
+        assert [path.name for path in tmp_path.iterdir()] == ["original.h5"]
+
+    def test_the_original_is_not_overwritten(self, original, tmp_path):
+        (tmp_path / "link.h5").symlink_to(original)
+        before = original.read_bytes()
+        for path in (original, tmp_path / "link.h5"):
+            with pytest.raises(ValueError, match="another file than the original"):
+                DatasetAugmenter(original).augment(path)
+        assert original.read_bytes() == before
+
+    def test_a_missing_folder_is_refused(self, original, tmp_path):
+        with pytest.raises(FileNotFoundError, match="mkdir -p"):
+            DatasetAugmenter(original).augment(tmp_path / "none" / "more.h5")
+
+    def test_a_missing_original_is_refused(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match=r"none\.h5"):
+            DatasetAugmenter(tmp_path / "none.h5")

@@ -15,11 +15,12 @@ from atlalign import zoo
 from atlalign._field.edits import FieldEdits
 from atlalign._field.files import FieldFiles
 from atlalign._field.inverse import FieldInverse
+from atlalign._field.plots import FieldPlots
 from atlalign._field.sampling import pixel_grid, sample_grid, sample_nearest, sample_points
 from atlalign._field.warping import warp_image
 
 
-class DisplacementField(FieldEdits, FieldInverse, FieldFiles):
+class DisplacementField(FieldEdits, FieldInverse, FieldFiles, FieldPlots):
     """A displacement for every pixel of an output image.
 
     Parameters
@@ -342,7 +343,7 @@ class DisplacementField(FieldEdits, FieldInverse, FieldFiles):
             )
         return type(self)(other.delta_x + outer_x, other.delta_y + outer_y)
 
-    def __mul__(self, c: Real) -> "DisplacementField":
+    def __mul__(self, c: float | np.number) -> "DisplacementField":
         """Scale every displacement by a real number."""
         if not isinstance(c, Real):
             return NotImplemented

@@ -1,5 +1,8 @@
 """Small helpers that several modules share."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import LinearNDInterpolator
@@ -135,3 +138,75 @@ def inside_hull(points: ArrayLike, xi: ArrayLike) -> NDArray[np.bool_]:
     for normal_x, normal_y, offset in equations:
         inside &= normal_x * xi[..., 0] + normal_y * xi[..., 1] + offset <= 1e-9
     return inside
+
+
+def find_labels_dic(segmentation_array: ArrayLike, dic: Mapping[str, Any], chosen_depth: int) -> NDArray:
+    """Collapse the structures of an annotation to their ancestors at one depth of the hierarchy.
+
+    Parameters
+    ----------
+    segmentation_array : array-like of an integer dtype, any shape
+        Structure ids.
+    dic : dict
+        The hierarchy, as `atlalign.data.segmentation_collapsing_labels` reads it: a structure with its `id` and its
+        `children`, which are structures too; or the whole of an Allen ontology, which has the root in ``dic["msg"]``.
+    chosen_depth : int
+        Steps from the root, whose depth is 0.
+
+    Returns
+    -------
+    ndarray, the shape and dtype of `segmentation_array`
+        Ids of ancestors; int64 where one of them does not fit the dtype. Structures that are not deeper than
+        `chosen_depth` stay, as do 0 and ids that the hierarchy does not list.
+
+    Raises
+    ------
+    TypeError
+        If the annotation is not of an integer dtype.
+    ValueError
+        If the depth is negative or `dic` is no such hierarchy.
+
+    See Also
+    --------
+    atlalign.atlas.Structures.at_depth : the same for the structures of an atlas.
+
+    Examples
+    --------
+    >>> cortex = {"id": 5, "children": [{"id": 8, "children": []}, {"id": 9, "children": []}]}
+    >>> find_labels_dic([[0, 1], [8, 9]], {"id": 1, "children": [cortex]}, chosen_depth=1)
+    array([[0, 1],
+           [5, 5]])
+    """
+    annotation = np.asarray(segmentation_array)
+    if annotation.dtype.kind not in "iu":
+        raise TypeError(f"An annotation must be of an integer dtype. Received: {annotation.dtype}. Use astype.")
+    if chosen_depth < 0:
+        raise ValueError(f"chosen_depth must be at least 0, the root's. Received: {chosen_depth}.")
+    present, where = np.unique(annotation, return_inverse=True)
+    ancestors = _ancestors_at(dic, chosen_depth)
+    collapsed = np.array([ancestors.get(label, label) for label in present.tolist()], dtype=np.int64)
+    if collapsed.max(initial=0) <= np.iinfo(annotation.dtype).max:
+        collapsed = collapsed.astype(annotation.dtype)
+    return collapsed[where].reshape(annotation.shape)
+
+
+def _ancestors_at(dic: Mapping[str, Any], depth: int) -> dict[int, int]:
+    """Return the ancestor at a depth of each structure that is deeper."""
+    try:
+        roots = dic.get("msg", [dic])
+        nodes: list[tuple[Any, int, int | None]] = [(root, 0, None) for root in roots]
+        found: dict[int, int] = {}
+        while nodes:
+            node, level, ancestor = nodes.pop()
+            label = int(node["id"])
+            if ancestor is not None:
+                found[label] = ancestor
+            elif level == depth:
+                ancestor = label
+            nodes += [(child, level + 1, ancestor) for child in node.get("children", [])]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ValueError(
+            "dic must be a structure with its id and its children, as segmentation_collapsing_labels returns it. "
+            f"Received: a {type(dic).__name__} where that fails ({type(error).__name__}: {error})."
+        ) from None
+    return found

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from atlalign.utils import as_generator, griddata_custom, inside_hull
+from atlalign.utils import as_generator, find_labels_dic, griddata_custom, inside_hull
 
 SQUARE = np.array([[0.0, 0], [0, 4], [4, 0], [4, 4]])
 
@@ -76,3 +76,50 @@ def test_the_hull_holds_its_border():
 def test_no_points_span_no_hull():
     with pytest.raises(ValueError, match="Received: 0"):
         inside_hull(np.empty((0, 2)), [[0, 0]])
+
+
+TREE = {
+    "id": 997,
+    "children": [
+        {"id": 8, "children": [{"id": 567, "children": [{"id": 20, "children": []}]}, {"id": 343, "children": []}]},
+        {"id": 1009, "children": []},
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("depth", "expected"),
+    [
+        (0, [0, 997, 997, 997, 997, 997, 4]),
+        (1, [0, 997, 8, 8, 8, 1009, 4]),
+        (2, [0, 997, 8, 567, 567, 1009, 4]),
+        (9, [0, 997, 8, 567, 20, 1009, 4]),
+    ],
+)
+@pytest.mark.parametrize("wrap", [lambda tree: tree, lambda tree: {"success": True, "msg": [tree]}])
+def test_structures_collapse_to_their_ancestors_and_others_stay(depth, expected, wrap):
+    annotation = np.array([[0, 997, 8, 567, 20, 1009, 4]], dtype="int16")
+    collapsed = find_labels_dic(annotation, wrap(TREE), depth)
+    assert collapsed.dtype == annotation.dtype
+    np.testing.assert_array_equal(collapsed, [expected])
+
+
+def test_an_ancestor_that_the_dtype_cannot_hold_is_not_cut():
+    assert find_labels_dic(np.array([20], dtype="uint8"), TREE, 0).tolist() == [997]
+
+
+def test_an_annotation_without_pixels_stays_without():
+    assert find_labels_dic(np.zeros((0, 3), int), TREE, 0).shape == (0, 3)
+
+
+@pytest.mark.parametrize("wrong", [[1, 2], {"msg": 3}, {"children": []}, {"id": "x"}, None])
+def test_what_is_no_hierarchy_is_refused(wrong):
+    with pytest.raises(ValueError, match="dic must be"):
+        find_labels_dic([1], wrong, 0)
+
+
+def test_annotations_must_be_integers_and_depths_not_negative():
+    with pytest.raises(TypeError, match="float64"):
+        find_labels_dic([1.0], TREE, 0)
+    with pytest.raises(ValueError, match="Received: -1"):
+        find_labels_dic([1], TREE, -1)

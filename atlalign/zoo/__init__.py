@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from atlalign.zoo.damage import missing, tear, tear_with_gap
 from atlalign.zoo.linear import Deltas, affine, affine_simple, patch_shift, projective
 from atlalign.zoo.scattered import control_points, edge_stretching, single_frequency
 from atlalign.zoo.smooth import diffeomorphic, integrate_velocity, paper, paper_microsoft, random_velocity
@@ -23,12 +24,15 @@ __all__ = [
     "generate",
     "identity",
     "integrate_velocity",
+    "missing",
     "paper",
     "paper_microsoft",
     "patch_shift",
     "projective",
     "random_velocity",
     "single_frequency",
+    "tear",
+    "tear_with_gap",
 ]
 
 
@@ -65,6 +69,7 @@ _APPROACHES: dict[str, Callable[..., Deltas]] = {
     "patch_shift": patch_shift,
     "projective": projective,
     "single_frequency": single_frequency,
+    "tear": tear,
 }
 
 
@@ -77,7 +82,7 @@ def generate(shape: tuple[int, ...], approach: str = "identity", **kwargs: Any) 
         Size of the image; channels are dropped.
     approach : str
         "identity", "affine", "affine_simple", "control_points", "diffeomorphic", "edge_stretching",
-        "microsoft", "paper", "patch_shift", "projective" or "single_frequency".
+        "microsoft", "paper", "patch_shift", "projective", "single_frequency" or "tear".
     **kwargs
         What that generator takes.
 

@@ -29,6 +29,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     """
     path = Path(path)
     require_folder(path.parent)
+    require_no_folder(path)
     handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
@@ -56,6 +57,8 @@ def atomic_folder(path: str | os.PathLike) -> Iterator[Path]:
     ------
     NotADirectoryError
         If `path` is an existing file.
+    IsADirectoryError
+        If a folder is where a file should go; then none is moved.
 
     Examples
     --------
@@ -67,15 +70,21 @@ def atomic_folder(path: str | os.PathLike) -> Iterator[Path]:
     ['a.txt']
     """
     path = Path(path)
-    if path.exists() and not path.is_dir():
+    existed = path.exists()
+    if existed and not path.is_dir():
         raise NotADirectoryError(f"The output must be a folder. Received a file: {path}. Choose another name.")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    if not existed:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    # Inside a folder that exists: it may be a mount point or a link to another disk, where renaming across fails.
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path if existed else path.parent))
     os.chmod(temporary, 0o777 & ~_umask())
     try:
         yield temporary
-        if path.exists():
-            for entry in sorted(temporary.iterdir()):
+        if existed:
+            entries = sorted(temporary.iterdir())
+            for entry in entries:
+                require_no_folder(path / entry.name)
+            for entry in entries:
                 os.replace(entry, path / entry.name)
         else:
             os.replace(temporary, path)
@@ -89,6 +98,12 @@ def require_folder(folder: Path) -> None:
         raise FileNotFoundError(
             f"The output's folder must exist. Received: {folder}. Create it with: mkdir -p '{folder}'"
         )
+
+
+def require_no_folder(path: Path) -> None:
+    """Raise an error with the remedy if a folder is where a file should go."""
+    if path.is_dir():
+        raise IsADirectoryError(f"An output file must not be a folder. Received: {path}. Remove that folder.")
 
 
 def require_file(path: str | os.PathLike, what: str = "file") -> Path:

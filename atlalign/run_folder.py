@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from atlalign._files import atomic_path
+from atlalign._files import atomic_path, require_no_folder
 from atlalign.errors import InvalidFileError
 
 
@@ -35,6 +35,13 @@ class RunFolder:
         self.curves = self.path / "curves.png"
         self.best_model = self.path / "best.keras"
         self.last_model = self.path / "last.keras"
+
+    def require_writable(self) -> None:
+        """Raise an error with the remedy if a file is in the folder's place, or a folder in a file's."""
+        if self.path.exists() and not self.path.is_dir():
+            raise NotADirectoryError(f"The run folder must be a folder. Received a file: {self.path}. Choose another.")
+        for path in (self.config, self.history, self.curves, self.best_model, self.last_model):
+            require_no_folder(path)
 
     def read_history(self) -> list[dict]:
         """Return one dictionary an epoch; none when nothing was trained yet."""

@@ -1,9 +1,9 @@
 """Training a network on a dataset: configuration in, run folder out."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from atlalign._files import atomic_path
 from atlalign.dataset import check_dataset, open_dataset, split_indexes
@@ -36,7 +36,7 @@ class TrainingConfig(BaseModel):
     losses_weights : tuple of float
         One a loss.
     optimizer : str
-        Name of a Keras optimizer.
+        adadelta, adagrad, adam, adamax, adamw, lion, nadam, rmsprop or sgd.
     learning_rate : float
         Its step size.
     validation_share : float
@@ -59,18 +59,31 @@ class TrainingConfig(BaseModel):
     kind: Literal["global", "local"]
     data: Path
     out: Path
-    atlas: str | None = None
+    atlas: str | None = Field(default=None, min_length=1)
     epochs: int = Field(default=10, ge=1)
     batch_size: int = Field(default=8, ge=1)
     losses: tuple[str, ...] = ()
-    losses_weights: tuple[float, ...] = (1.0, 1.0)
-    optimizer: str = "adam"
+    losses_weights: tuple[Annotated[float, Field(ge=0, allow_inf_nan=False)], ...] = (1.0, 1.0)
+    optimizer: Literal["adadelta", "adagrad", "adam", "adamax", "adamw", "lion", "nadam", "rmsprop", "sgd"] = "adam"
     learning_rate: float = Field(default=1e-3, gt=0, allow_inf_nan=False)
     validation_share: float = Field(default=0.1, ge=0, lt=1)
     seed: int = Field(default=0, ge=0)
     augmenter_ref: Literal["none", "augmenter_1"] = "none"
     augmenter_mov: Literal["none", "augmenter_1"] = "none"
     compute_inv: bool = True
+
+    @field_validator("data", "out")
+    @classmethod
+    def _make_absolute(cls, path: Path) -> Path:
+        """The same file by whatever name, from whatever folder."""
+        return path.resolve()
+
+    @field_validator("losses_weights")
+    @classmethod
+    def _require_a_weight(cls, weights: tuple[float, ...]) -> tuple[float, ...]:
+        if not any(weights):
+            raise ValueError("at least one weight must be above 0")
+        return weights
 
     def model_post_init(self, context) -> None:
         """Fill in the losses of the kind."""
@@ -107,7 +120,9 @@ def fit(config: TrainingConfig, progress=lambda samples, **_: samples, callbacks
     FileNotFoundError, InvalidFileError
         If the dataset is missing or has faults.
     ValueError
-        If a loss, an optimizer or the validation share does not fit.
+        If a loss or the validation share does not fit.
+    ArithmeticError
+        If the loss does not stay finite.
     """
     folder = RunFolder(config.out)
     if folder.config.exists():
@@ -115,13 +130,17 @@ def fit(config: TrainingConfig, progress=lambda samples, **_: samples, callbacks
             f"A new run needs a folder without a run in it. Received: {folder.path}. "
             "Go on with that run by --resume, or choose another --out."
         )
-    if folder.path.exists() and not folder.path.is_dir():
-        raise NotADirectoryError(f"The run folder must be a folder. Received a file: {folder.path}.")
+    folder.require_writable()
     generators = _open_generators(config, progress)
     model = _build_model(config, generators[0].shape)
     folder.path.mkdir(parents=True, exist_ok=True)
     _write_config(folder, config)
-    _fit_model(model, folder, config, generators, [], callbacks)
+    try:
+        _fit_model(model, folder, config, generators, [], callbacks)
+    except ArithmeticError:
+        if not folder.last_model.exists():  # no epoch was finished: the same folder may be tried again
+            folder.config.unlink()
+        raise
     return folder
 
 
@@ -152,6 +171,7 @@ def resume(out, changes: dict | None = None, progress=lambda samples, **_: sampl
     from atlalign.ml_utils.models import load_model
 
     folder = RunFolder(out)
+    folder.require_writable()
     config = _merge_changes(read_config(folder), changes or {})
     generators = _open_generators(config, progress)
     rows = folder.read_history()
@@ -159,6 +179,11 @@ def resume(out, changes: dict | None = None, progress=lambda samples, **_: sampl
         model = load_model(folder.last_model, compile=True)
         # The model counts its own steps; rows that were written after it was saved are done again.
         rows = rows[: int(model.optimizer.iterations) // len(generators[0])]
+        if config.epochs < len(rows):
+            raise ValueError(
+                f"A resumed run cannot have fewer epochs than it was trained for ({len(rows)}). "
+                f"Received: epochs={config.epochs}. Give more, or leave it out."
+            )
     else:
         model, rows = _build_model(config, generators[0].shape), []
     _write_config(folder, config)
@@ -193,15 +218,13 @@ def _one_line(error: ValidationError) -> str:
 
 def _merge_changes(config: TrainingConfig, changes: dict) -> TrainingConfig:
     merged = config.model_copy(update={"epochs": changes.get("epochs", config.epochs)})
-    for name, value in changes.items():
-        stored = getattr(merged, name)
-        if (
-            name not in ("out", "epochs")
-            and TrainingConfig.model_validate({**merged.model_dump(), name: value}) != merged
-        ):
+    if "data" in changes and not config.data.exists():  # the dataset was moved
+        merged = TrainingConfig.model_validate({**merged.model_dump(), "data": changes["data"]})
+    for name in changes.keys() - {"out", "epochs"}:
+        if TrainingConfig.model_validate({**merged.model_dump(), name: changes[name]}) != merged:
             raise AtlalignError(
-                f"A resumed run keeps its settings, but for the epochs. Received: {name}={value}, while the run has "
-                f"{stored}. Leave it out, or start another run."
+                f"A resumed run keeps its settings, but for the epochs. Received: {name}={changes[name]}, while the "
+                f"run has {getattr(merged, name)}. Give that, or start another run."
             )
     return merged
 
@@ -244,14 +267,9 @@ def _build_model(config: TrainingConfig, shape):
 
     from atlalign.nn import supervised_global_model_factory, supervised_model_factory
 
-    try:
-        optimizer = keras.optimizers.get(
-            {"class_name": config.optimizer, "config": {"learning_rate": config.learning_rate}}
-        )
-    except (ValueError, TypeError):
-        raise ValueError(
-            f"The optimizer must be one that Keras knows, such as adam, rmsprop or sgd. Received: {config.optimizer!r}"
-        ) from None
+    optimizer = keras.optimizers.get(
+        {"class_name": config.optimizer, "config": {"learning_rate": config.learning_rate}}
+    )
     common = {
         "losses": config.losses,
         "losses_weights": config.losses_weights,

@@ -47,3 +47,20 @@ def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path):
     (tmp_path / "out").write_text("a file")
     with pytest.raises(NotADirectoryError, match="Received a file"), atomic_folder(tmp_path / "out"):
         pass
+
+
+def test_a_folder_in_the_place_of_one_file_stops_all_of_them(tmp_path):
+    out = tmp_path / "out"
+    (out / "b.txt").mkdir(parents=True)
+    (out / "a.txt").write_text("old")
+    with pytest.raises(IsADirectoryError, match=r"b\.txt"), atomic_folder(out) as temporary:
+        (temporary / "a.txt").write_text("new")
+        (temporary / "b.txt").write_text("new")
+    assert (out / "a.txt").read_text() == "old"
+    assert sorted(path.name for path in out.iterdir()) == ["a.txt", "b.txt"]
+
+
+def test_what_goes_into_a_folder_that_exists_never_leaves_it(tmp_path):
+    # It may be a mount point: a file made beside it could not be renamed into it.
+    with atomic_folder(tmp_path) as temporary:
+        assert temporary.parent == tmp_path

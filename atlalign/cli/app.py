@@ -61,6 +61,11 @@ def _run(application: typer.Typer, name: str) -> None:
         if os.environ.get("ATLALIGN_DEBUG"):
             raise
         _stop(" ".join(str(error).split()) or type(error).__name__, 2)
+    except Exception as error:  # a bug, or a library's own error on input that nobody foresaw
+        if os.environ.get("ATLALIGN_DEBUG"):
+            raise
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        _stop(f"Something unexpected went wrong. Received: {text}. Set ATLALIGN_DEBUG=1 for where.", 2)
     if result == 130:  # Typer's answer to Ctrl-C
         _stop("Interrupted.", 130)
     sys.exit(result if isinstance(result, int) else 0)

@@ -41,7 +41,10 @@ WeightsOption = Annotated[
     str,
     typer.Option("--losses-weights", help="Comma-separated, one a loss; the last repeats.", metavar="NUMBERS"),
 ]
-OptimizerOption = Annotated[str, typer.Option(help="Name of a Keras optimizer: adam, rmsprop, sgd, ...")]
+OptimizerOption = Annotated[
+    str,
+    typer.Option(help="adadelta, adagrad, adam, adamax, adamw, lion, nadam, rmsprop or sgd.", metavar="NAME"),
+]
 RateOption = Annotated[float, typer.Option("--learning-rate", help="Step size of the optimizer.")]
 ShareOption = Annotated[
     float,

@@ -36,13 +36,23 @@ class RunRecorder(keras.callbacks.Callback):
         row = {"epoch": epoch + 1, "seconds": round(time.monotonic() - self._started, 2)}
         row |= {name: float(value) for name, value in (logs or {}).items()}
         watched = "val_loss" if "val_loss" in row else "loss"
-        best = min((old[watched] for old in self.rows), default=math.inf)
+        require_finite(row[watched], watched, f"epoch {epoch + 1}")
+        best = min((old.get(watched, math.inf) for old in self.rows), default=math.inf)
         self.rows.append(row)
-        # The history first: a run that is killed in between goes on from the model, and drops later rows.
+        # The last model comes last: a run that is killed in between goes on from the one before, does this epoch
+        # again, and writes the same history and best model again.
         self.folder.write_history(self.rows)
-        save_model(self.model, self.folder.last_model, separate=False)
         if row[watched] < best:
             save_model(self.model, self.folder.best_model, separate=False)
+        save_model(self.model, self.folder.last_model, separate=False)
+
+
+def require_finite(value: float, what: str, when: str) -> None:
+    """Raise an ArithmeticError with the remedy unless a loss is finite."""
+    if not math.isfinite(value):
+        raise ArithmeticError(
+            f"The {what} must stay finite. Received: {value} at {when}. Lower the learning rate or the losses' weights."
+        )
 
 
 class StopOnNaN(keras.callbacks.Callback):
@@ -50,11 +60,7 @@ class StopOnNaN(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         """Raise when the loss is not finite."""
-        loss = (logs or {}).get("loss", 0.0)
-        if not math.isfinite(loss):
-            raise ArithmeticError(
-                f"The loss must stay finite. Received: {loss} at step {batch}. Lower the learning rate."
-            )
+        require_finite((logs or {}).get("loss", 0.0), "loss", f"step {batch}")
 
 
 class ProgressReport(keras.callbacks.Callback):

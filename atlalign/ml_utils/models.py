@@ -127,9 +127,9 @@ def check_is_registration_model(model, what: str = "model"):
     atlalign.errors.ModelError: A global model must take pairs (n, h, w, 2) and give registered images (n, h, w, 1) and
     fields (n, h, w, 2). Received: inputs [(None, 4)], outputs [(None, 2)]. Train one with atlalign-train.
     """
-    inputs = [tuple(x.shape) for x in model.inputs]
-    outputs = [tuple(x.shape) for x in model.outputs]
-    grid = inputs[0][:3]
+    # A model that was never built has neither.
+    inputs, outputs = ([tuple(x.shape) for x in getattr(model, name, None) or []] for name in ("inputs", "outputs"))
+    grid = inputs[0][:3] if inputs else ()
     pair, image = (*grid, 2), (*grid, 1)
     if not (
         len(pair) == 4

@@ -43,9 +43,10 @@ def bilinear_sample(images, points_xy, border_mode: str):
     """
     height, width, channels = images.shape[1:]
     n = ops.shape(images)[0]
-    # Positions far outside (or not finite) must not overflow the integer cast; one pixel beyond the edge
-    # already means "outside" to both border modes.
+    # Positions far outside or not finite must not overflow the integer cast; one pixel beyond the edge already means
+    # "outside" to both border modes.
     low, high = (-1.0, 0.0) if border_mode == "constant" else (0.0, -1.0)
+    points_xy = ops.where(ops.isfinite(points_xy), points_xy, low)
     x = ops.clip(points_xy[..., 0], low, width + high)
     y = ops.clip(points_xy[..., 1], low, height + high)
     x0, y0 = ops.floor(x), ops.floor(y)

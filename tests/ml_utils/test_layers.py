@@ -102,7 +102,7 @@ class TestBilinearInterpolation:
     def test_positions_that_are_not_finite_do_not_spread(self):
         image = np.ones((1, 4, 4, 1), "float32")
         field = np.zeros((1, 4, 4, 2), "float32")
-        field[0, 0, 0] = np.inf
+        field[0, 0, 0] = (np.inf, np.nan)
         warped = as_numpy(BilinearInterpolation()([image, field]))[0, ..., 0]
         assert np.isfinite(warped.ravel()[1:]).all()
         assert (warped.ravel()[1:] == 1).all()

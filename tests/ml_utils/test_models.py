@@ -71,6 +71,13 @@ def test_a_missing_model_is_said_to_be_missing(tmp_path):
         load_model(tmp_path / "none.keras")
 
 
+def test_a_model_that_was_never_built_is_no_registration_model():
+    from atlalign.ml_utils.models import check_is_registration_model
+
+    with pytest.raises(ModelError, match=r"Received: inputs \[\]"):
+        check_is_registration_model(keras.Sequential([keras.layers.Dense(2)]))
+
+
 class TestMerge:
     def merged(self, **kwargs):
         return (

@@ -43,16 +43,6 @@ class TestGenerate:
         assert df.shape == SHAPE
         assert df.is_valid
 
-    @pytest.mark.parametrize("approach", EVERY)
-    def test_the_inverse_after_the_field_is_the_identity_where_it_does_not_fold(self, approach):
-        kwargs = EVERY[approach] | ({"random_state": 0} if approach in DRAWING else {})
-        df = DisplacementField.generate(SHAPE, approach, **kwargs)
-        if (df.jacobian <= 0.1).any():
-            pytest.skip("this field folds")
-        inverse, converged = df.invert()
-        assert converged.all()
-        assert df(inverse).norm.max() < 1.1e-3
-
     @pytest.mark.parametrize("approach", DRAWING)
     def test_the_same_seed_gives_the_same_field_and_another_seed_another(self, approach):
         fields = [

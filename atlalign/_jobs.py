@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 import atlalign
 from atlalign._files import atomic_path, require_folder
+from atlalign._parts import begin_or_resume, block_path, is_whole, journal_path, own
 from atlalign._workers import workforce
 from atlalign.dataset import Attributes, create_dataset
 from atlalign.errors import AtlalignError
@@ -127,68 +128,45 @@ def make_dataset(
     MissingExtraError
         If a cluster is asked for and Dask is not installed.
     AtlalignError
-        If an unfinished job with other settings is in the way, or workers fail.
+        If another job is making the same file, an unfinished one with other settings is in the way, or workers fail.
     """
     path = Path(path).absolute()
     require_folder(path.parent)
     if path.is_dir():
         raise IsADirectoryError(f"The output must be a file. Received a folder: {path}. Add the file's name.")
     require_positive(n=n, workers=workers)
+    new_seed = _seed(random_state)
+    settings = json.loads(json.dumps({"made_by": f"atlalign {atlalign.__version__}", **settings}))
     parts = path.with_name(f".{path.name}.parts")
-    with workforce(workers, dask) as run:
-        seed = _begin_or_resume(parts, settings, random_state, what)
+    with workforce(workers, dask) as run, own(parts, path):
+        seed = begin_or_resume(parts, settings, None if random_state is None else new_seed, new_seed, what)
         blocks = range(-(-n // _SAMPLES_A_BLOCK))
-        missing = [block for block in blocks if not _part(parts, block).exists()]
+        missing = [block for block in blocks if not is_whole(block_path(parts, block))]
         made = run(partial(_make_block, task=make_task(seed), parts=parts), missing)
         with closing(made):
             for _ in progress(_kept(made, parts), total=len(blocks), done=len(blocks) - len(missing)):
                 pass
-    whole, unknown = _assemble(parts, n, shape, attributes, more_attributes or {})
-    os.replace(whole, path)
-    # Without its journal the rest is no unfinished job any more, should this be the moment of being killed.
-    _journal(parts).unlink()
-    shutil.rmtree(parts)
+        whole, unknown = _assemble(parts, n, shape, attributes, more_attributes or {})
+        os.replace(whole, path)
+        # Without its journal the rest is no unfinished job any more, should this be the moment of being killed.
+        journal_path(parts).unlink()
+        shutil.rmtree(parts, ignore_errors=True)  # a job that waits for the folder may be opening its lock
     return unknown
 
 
-def _journal(parts: Path) -> Path:
-    return parts / "settings.json"
-
-
-def _part(parts: Path, block: int) -> Path:
-    return parts / f"{block:06d}.npz"
-
-
-def _begin_or_resume(
-    parts: Path, settings: dict[str, Any], random_state: int | np.random.Generator | None, what: str
-) -> int:
-    """Return the seed: of the unfinished job in `parts` if there is one, else the given or a new one."""
+def _seed(random_state: int | np.random.Generator | None) -> int:
     if isinstance(random_state, Integral):
         seed = int(random_state)
         if seed < 0:
             raise ValueError(f"random_state must be at least 0. Received: {random_state}")
     else:
         seed = int(np.random.default_rng(random_state).integers(2**63))
-    settings = json.loads(json.dumps({"made_by": f"atlalign {atlalign.__version__}", **settings}))
-    if _journal(parts).exists():
-        stored = json.loads(_journal(parts).read_text(encoding="utf-8"))
-        stored_seed = stored.pop("seed")
-        if stored != settings or (random_state is not None and seed != stored_seed):
-            raise AtlalignError(
-                f"An unfinished {what} with other settings is in the way. Received: {parts}. "
-                "Repeat its settings to finish it, or remove that folder."
-            )
-        return stored_seed
-    shutil.rmtree(parts, ignore_errors=True)  # what is left of a finished job
-    parts.mkdir()
-    with atomic_path(_journal(parts)) as temporary:
-        temporary.write_text(json.dumps({**settings, "seed": seed}), encoding="utf-8")
     return seed
 
 
 def _make_block(block: int, task: Task, parts: Path) -> int:
     columns = task(block)
-    with atomic_path(_part(parts, block)) as temporary:
+    with atomic_path(block_path(parts, block)) as temporary:
         np.savez(temporary, **columns)  # type: ignore[arg-type]
     return block
 
@@ -196,7 +174,7 @@ def _make_block(block: int, task: Task, parts: Path) -> int:
 def _kept(made: Iterator[int], parts: Path) -> Iterator[int]:
     """Yield the blocks that were made, having seen that they are where they should be."""
     for block in made:
-        if not _part(parts, block).exists():
+        if not block_path(parts, block).exists():
             raise AtlalignError(
                 "The workers of a cluster must see the output's folder under the same path. "
                 f"Received: {parts.parent}, where a finished block did not appear. Use a folder that they share."
@@ -214,7 +192,7 @@ def _assemble(
     with create_dataset(whole, n, shape, attributes) as file:
         for block in range(-(-n // _SAMPLES_A_BLOCK)):
             rows = rows_of(block, n)
-            with np.load(_part(parts, block), allow_pickle=False) as part:
+            with np.load(block_path(parts, block), allow_pickle=False) as part:
                 for name in part.files:
                     if name in file:
                         file[name][rows.start : rows.stop] = part[name]

@@ -72,8 +72,9 @@ def _run_in_processes(workers: int, function: Callable[[int], int], numbers: Seq
                 yield future.result()
         except BrokenProcessPool as error:
             raise AtlalignError(
-                f"A worker process must live until its work is done. Received: one of {workers} that ended by itself, "
-                "perhaps for lack of memory. Repeat the call with fewer workers: it goes on where it stopped."
+                f"A worker process must live until its work is done. Received: one of {workers} that ended by itself. "
+                'A script must make its calls under `if __name__ == "__main__":`, since each worker reads it again; '
+                "if memory was short, repeat the call with fewer workers: it goes on where it stopped."
             ) from error
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)

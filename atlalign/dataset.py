@@ -10,6 +10,7 @@ need it).
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import h5py
 import numpy as np
@@ -17,8 +18,13 @@ import numpy as np
 import atlalign
 from atlalign._files import atomic_path, require_file
 from atlalign.errors import InvalidFileError
+from atlalign.plane import Plane
 
 SCHEMA_VERSION = "1"
+
+# Larger values are damage, not data: no brain is a metre long, and no pixel moves by several images.
+_LARGEST_POSITION_UM = 10**6
+_LARGEST_DISPLACEMENT = 4  # diagonals of the image
 
 
 @dataclass(frozen=True)
@@ -147,12 +153,12 @@ def open_dataset(path) -> h5py.File:
 
 
 def layout_faults(file: h5py.File) -> list[str]:
-    """Say in words where the names, shapes and dtypes of an open file depart from the schema."""
-    faults = []
+    """Say in words where the names, shapes, dtypes and attributes of an open file depart from the schema."""
+    faults = _attribute_faults(file.attrs)
     img = file.get("img")
     if not isinstance(img, h5py.Dataset) or img.ndim != 3 or 0 in img.shape:
         received = "nothing" if not isinstance(img, h5py.Dataset) else f"shape {img.shape}"
-        return [f"'img' must have shape (n, h, w), none of them 0, but has {received}"]
+        return [f"'img' must have shape (n, h, w), none of them 0, but has {received}", *faults]
     n, *size = img.shape
     for column in COLUMNS:
         values = file.get(column.name)
@@ -166,7 +172,7 @@ def layout_faults(file: h5py.File) -> list[str]:
             faults.append(f"'{column.name}' must have shape {expected} but has {values.shape}")
         if values.dtype.kind not in column.kinds:
             faults.append(f"'{column.name}' must have dtype {np.dtype(column.dtype)} but has {values.dtype}")
-    if not faults and img.dtype != np.uint8:
+    if img.dtype.kind == "u" and img.dtype != np.uint8:
         faults.append(f"'img' must have dtype uint8 but has {img.dtype}")
     return faults
 
@@ -192,8 +198,19 @@ def sample_faults(file: h5py.File, index: int) -> list[str]:
         if not np.isfinite(values).all():
             count = int((~np.isfinite(values)).any(axis=-1).sum())
             faults.append(f"sample {index}: '{name}' is not finite at {count} of {values[..., 0].size} pixels")
-    if file["p"][index] < 0:
-        faults.append(f"sample {index}: 'p' must be a position of at least 0 um but is {file['p'][index]}")
+            continue
+        largest = float(np.hypot(values[..., 0], values[..., 1], dtype=np.float64).max())
+        limit = _LARGEST_DISPLACEMENT * float(np.hypot(*values.shape[:2]))
+        if largest > limit:
+            faults.append(f"sample {index}: '{name}' must displace by at most {limit:g} px but does by {largest:g} px")
+    position = int(file["p"][index])
+    if not 0 <= position <= _LARGEST_POSITION_UM:
+        faults.append(f"sample {index}: 'p' must be a position of 0 to {_LARGEST_POSITION_UM} um but is {position}")
+    if "corners_um" in file:
+        try:
+            Plane.from_corners(file["corners_um"][index])
+        except ValueError as error:
+            faults.append(f"sample {index}: 'corners_um' must be the corners of a plane but are not: {error}")
     if not file["img"][index].any():
         faults.append(f"sample {index}: 'img' is all zero")
     return faults
@@ -277,11 +294,36 @@ def read_attributes(file: h5py.File) -> Attributes:
     attrs: Mapping = file.attrs
     resolution = attrs.get("resolution_um")
     return Attributes(
-        atlas=str(attrs.get("atlas", "")),
-        atlas_version=str(attrs.get("atlas_version", "")),
+        atlas=_text(attrs.get("atlas", "")),
+        atlas_version=_text(attrs.get("atlas_version", "")),
         resolution_um=None if resolution is None else (float(resolution[0]), float(resolution[1])),
-        stain=str(attrs.get("stain", "")),
+        stain=_text(attrs.get("stain", "")),
     )
+
+
+def _attribute_faults(attrs: Mapping) -> list[str]:
+    faults = []
+    version = _text(attrs.get("schema_version", SCHEMA_VERSION))
+    if version != SCHEMA_VERSION:
+        faults.append(f"attribute 'schema_version' must be {SCHEMA_VERSION!r}, the only one known, but is {version!r}")
+    resolution = attrs.get("resolution_um")
+    if resolution is not None:
+        values = np.asarray(resolution)
+        if values.shape != (2,) or values.dtype.kind not in "iuf":
+            faults.append(
+                "attribute 'resolution_um' must be two numbers (down, across) "
+                f"but has shape {values.shape} and dtype {values.dtype}"
+            )
+    return faults
+
+
+def _text(value: Any) -> str:
+    """Return an attribute as text, also where it was written with a fixed length, in an array of one, or empty."""
+    if isinstance(value, h5py.Empty):
+        return ""
+    if isinstance(value, np.ndarray) and value.size == 1:
+        value = value.item()
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def _sample_shape(column: _Column, size) -> tuple[int, ...]:

@@ -20,6 +20,7 @@ from atlalign.augmentations import DatasetAugmenter, augmenter
 from atlalign.augmentations.pair import LabelledPair, Recipe
 from atlalign.dataset import Attributes, check_dataset, create_dataset, open_dataset, split_indexes
 from atlalign.errors import AtlalignError, InvalidFileError, MissingExtraError
+from atlalign.plane import Plane
 from atlalign.simulate import random_deformation
 
 SHAPE = (64, 90)
@@ -60,7 +61,7 @@ def original(tmp_path):
         file["p"][:] = [3000, 5000, 7000]
         file["image_id"][:] = [11, 22, 22]
         file["dataset_id"][:] = [7, 8, 8]
-        file["corners_um"][:] = np.arange(36).reshape(3, 4, 3)
+        file["corners_um"][:] = [Plane.coronal(i, (9, 80, 114)).corners_um for i in range(3)]
         file.attrs["laboratory"] = "ours"
     return path
 
@@ -277,6 +278,7 @@ class TestTheJob:
     @pytest.mark.parametrize("changes", [{"n_iter": 3}, {"p_reg": 0.1}, {"anchor": False}, {"random_state": 1}])
     def test_an_unfinished_augmentation_with_other_settings_is_not_mixed_in(self, original, tmp_path, changes):
         def interrupt(blocks, **_):
+            next(iter(blocks))
             raise KeyboardInterrupt
 
         augmenter_ = DatasetAugmenter(original)
@@ -288,6 +290,7 @@ class TestTheJob:
 
     def test_a_changed_original_is_not_mixed_in(self, original, tmp_path):
         def interrupt(blocks, **_):
+            next(iter(blocks))
             raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):

@@ -13,6 +13,7 @@ from atlalign.dataset import (
     split_indexes,
 )
 from atlalign.errors import InvalidFileError
+from atlalign.plane import Plane
 
 
 @pytest.fixture
@@ -23,6 +24,8 @@ def path(tmp_path):
     with create_dataset(path, 3, (16, 20), attributes) as file:
         file["img"][:] = 7
         file["p"][:] = [100, 200, 300]
+        for i, position in enumerate((100, 200, 300)):
+            file["corners_um"][i] = Plane.coronal(position, (500, 400, 500)).corners_um
     return path
 
 
@@ -115,6 +118,67 @@ def test_the_check_names_each_fault_with_its_sample(path):
     faults = check_dataset(path)
     assert [fault.split(":")[0] for fault in faults] == ["sample 0", "sample 1", "sample 2"]
     assert "'deltas_xy' is not finite at 1 of 320 pixels" in faults[1]
+
+
+@pytest.mark.parametrize(
+    "corners",
+    [
+        np.full((4, 3), np.nan),
+        np.zeros((4, 3)),
+        [[0, 0, 0], [0, 0, 9], [0, 9, 0], [0, 90, 90]],
+    ],
+    ids=["not finite", "a point", "no parallelogram"],
+)
+def test_corners_that_span_no_plane_are_a_fault_of_their_sample(path, corners):
+    with h5py.File(path, "r+") as file:
+        file["corners_um"][1] = corners
+    (fault,) = check_dataset(path)
+    assert fault.startswith("sample 1: 'corners_um' must be the corners of a plane")
+    assert "\n" not in fault
+
+
+@pytest.mark.parametrize("name", ["deltas_xy", "inv_deltas_xy"])
+def test_displacements_of_several_images_are_a_fault_of_their_sample(path, name):
+    diagonal = np.hypot(16, 20)
+    with h5py.File(path, "r+") as file:
+        file[name][0, 0, 0] = [3.9 * diagonal, 0]
+        file[name][2, 0, 0] = [3 * diagonal, 3 * diagonal]
+    (fault,) = check_dataset(path)
+    assert fault.startswith(f"sample 2: '{name}' must displace by at most 102")
+
+
+@pytest.mark.parametrize("position", [10**6 + 1, 2**63, 2**64 - 1])
+def test_a_position_beyond_any_brain_is_a_fault_of_its_sample(path, position):
+    with h5py.File(path, "r+") as file:
+        del file["p"]
+        file["p"] = np.array([100, position, 10**6], np.uint64)
+    assert check_dataset(path) == [f"sample 1: 'p' must be a position of 0 to 1000000 um but is {position}"]
+
+
+@pytest.mark.parametrize("resolution", [25.0, [25.0], [25.0, 25.0, 25.0], "fine", ["25", "25"]])
+def test_a_resolution_that_is_not_two_numbers_is_refused(path, resolution):
+    with h5py.File(path, "r+") as file:
+        file.attrs["resolution_um"] = resolution
+    with pytest.raises(InvalidFileError, match="attribute 'resolution_um' must be two numbers"):
+        open_dataset(path)
+
+
+@pytest.mark.parametrize("version", ["2", b"99", 3])
+def test_an_unknown_version_of_the_schema_is_refused(path, version):
+    with h5py.File(path, "r+") as file:
+        file.attrs["schema_version"] = version
+    with pytest.raises(InvalidFileError, match="attribute 'schema_version' must be '1'"):
+        open_dataset(path)
+
+
+def test_attributes_of_a_fixed_length_are_text(path):
+    with h5py.File(path, "r+") as file:
+        file.attrs["schema_version"] = np.bytes_("1")
+        file.attrs["atlas"] = np.bytes_("phantom")
+        file.attrs["stain"] = np.array([b"nissl"])
+        file.attrs["atlas_version"] = h5py.Empty("S1")
+    with open_dataset(path) as file:
+        assert read_attributes(file) == Attributes("phantom", "", (25.0, 25.0), "nissl")
 
 
 def test_a_dataset_without_faults_passes_the_check(path):

@@ -116,7 +116,8 @@ class DatasetAugmenter:
         max_trials : int
             Deformations that are tried for each pair. When none is accepted, the original pair is written.
         workers : int
-            Number of processes. The file is the same, byte for byte, whatever it is.
+            Number of processes. The file is the same, byte for byte, whatever it is. With several, a script must call
+            this under ``if __name__ == "__main__":``, since each process reads the script again.
         progress : callable
             Takes an iterator of finished blocks of rows, ``total`` and ``done``, and yields the blocks.
         check_progress : callable
@@ -141,7 +142,8 @@ class DatasetAugmenter:
         MissingExtraError
             If `dask` is given and Dask is not installed.
         AtlalignError
-            If an unfinished augmentation with other settings is in the way, or workers fail.
+            If another job is making the same file, an unfinished augmentation with other settings is in the way, or
+            workers fail.
         """
         output_path = self._check_output(output_path)
         require_positive(

@@ -6,7 +6,15 @@ from typing import Annotated
 
 import typer
 
-from atlalign.cli.options import AtlasOption, SeedOption, new_app, parse_numbers, show_help_without_command
+from atlalign.cli.options import (
+    AtlasOption,
+    SeedOption,
+    new_app,
+    parse_numbers,
+    parse_path,
+    refuse_empty,
+    show_help_without_command,
+)
 
 app = new_app()
 
@@ -19,7 +27,7 @@ def _help(context: typer.Context) -> None:
 
 @app.command("simulate")
 def simulate_command(
-    out: Annotated[Path, typer.Argument(metavar="OUT.h5", help="File to write.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT.h5", help="File to write.", parser=parse_path)],
     atlas: AtlasOption,
     n: Annotated[int, typer.Option("--n", min=1, help="Number of pairs.")],
     deformation: Annotated[str, typer.Option(help="affine, local, or both.", metavar="affine|local|both")] = "both",
@@ -39,7 +47,7 @@ def simulate_command(
     from atlalign._progress import track
     from atlalign.simulate import simulate_dataset
 
-    size = parse_numbers(shape, "--shape", int) if shape else None
+    size = parse_numbers(shape, "--shape", int) if shape is not None else None
     simulate_dataset(
         out,
         atlas,
@@ -55,8 +63,8 @@ def simulate_command(
 
 @app.command("augment")
 def augment_command(
-    original: Annotated[Path, typer.Argument(metavar="IN.h5", help="Dataset of labelled pairs.")],
-    out: Annotated[Path, typer.Argument(metavar="OUT.h5", help="File to write; not the same.")],
+    original: Annotated[Path, typer.Argument(metavar="IN.h5", help="Dataset of labelled pairs.", parser=parse_path)],
+    out: Annotated[Path, typer.Argument(metavar="OUT.h5", help="File to write; not the same.", parser=parse_path)],
     per_sample: Annotated[int, typer.Option(min=1, help="Pairs that are made from each pair.")] = 10,
     p_reg: Annotated[
         float, typer.Option(help="Probability of starting from the registered image, not the moving one, from 0 to 1.")
@@ -74,6 +82,7 @@ def augment_command(
         typer.Option(
             help="Let the workers of a running Dask cluster do it; they must see both files under the same paths.",
             metavar="ADDRESS",
+            callback=refuse_empty,
         ),
     ] = None,
     seed: SeedOption = 0,
@@ -108,7 +117,7 @@ def augment_command(
 
 @app.command("check")
 def check_command(
-    file: Annotated[Path, typer.Argument(metavar="FILE.h5", help="Dataset to check.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE.h5", help="Dataset to check.", parser=parse_path)],
     as_json: Annotated[bool, typer.Option("--json", help="Print the faults as JSON.")] = False,
 ) -> None:
     """Name every fault of a dataset with its sample; exit code 2 if there is one.

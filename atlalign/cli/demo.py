@@ -6,11 +6,13 @@ from typing import Annotated
 
 import typer
 
-from atlalign.cli.options import SeedOption
+from atlalign.cli.options import SeedOption, parse_path
 
 
 def demo_command(
-    out: Annotated[Path, typer.Argument(metavar="[DIR]", help="New folder to fill.")] = Path("atlalign-demo"),
+    out: Annotated[Path, typer.Argument(parser=parse_path, metavar="[DIR]", help="New folder to fill.")] = Path(
+        "atlalign-demo"
+    ),
     seed: SeedOption = 0,
     workers: Annotated[int, typer.Option(min=1, help="Processes that simulate.")] = 2,
 ) -> None:

@@ -1,8 +1,40 @@
 """What several commands share: how an application is made, options, and the values that they parse."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
+
+
+def parse_path(text: str | Path) -> Path:
+    """Return a path; the empty one, which Python takes for the current folder, is refused.
+
+    Examples
+    --------
+    >>> parse_path("runs/global").name
+    'global'
+    """
+    _require_text(str(text), "A path")
+    return Path(text)
+
+
+def refuse_empty(text: str | None) -> str | None:
+    """Return the text of an option if it is not empty, or nothing where the option was not given.
+
+    Examples
+    --------
+    >>> refuse_empty("phantom")
+    'phantom'
+    """
+    if text is not None:
+        _require_text(text, "A value")
+    return text
+
+
+def _require_text(text: str, what: str) -> None:
+    if not text.strip():
+        raise typer.BadParameter(f"{what} must not be empty. Received: {text!r}. Give a name.")
+
 
 AtlasOption = Annotated[
     str,
@@ -10,6 +42,7 @@ AtlasOption = Annotated[
         "--atlas",
         help="A folder with an atlas.toml, the name of an installed BrainGlobe atlas, or phantom.",
         metavar="ATLAS",
+        callback=refuse_empty,
     ),
 ]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Start of all randomness.")]

@@ -8,17 +8,22 @@ from typing import Annotated
 
 import typer
 
-from atlalign.cli.options import AtlasOption, parse_numbers
+from atlalign.cli.options import AtlasOption, parse_numbers, parse_path
 
 
 def register_command(
     sections: Annotated[
-        list[Path], typer.Argument(metavar="SECTION...", help="Images: PNG, JPEG or TIFF, grey or RGB(A).")
+        list[Path],
+        typer.Argument(metavar="SECTION...", help="Images: PNG, JPEG or TIFF, grey or RGB(A).", parser=parse_path),
     ],
     atlas: AtlasOption,
     out: Annotated[
         Path,
-        typer.Option(help="Folder of the results; with several sections, a folder in it for each.", metavar="DIR"),
+        typer.Option(
+            help="Folder of the results; with several sections, a folder in it for each.",
+            metavar="DIR",
+            parser=parse_path,
+        ),
     ],
     position_um: Annotated[
         float | None,
@@ -29,13 +34,15 @@ def register_command(
         typer.Option(
             help="Instead of a position: a QuickNII or DeepSlice file (JSON, XML, CSV) that names the sections.",
             metavar="FILE",
+            parser=parse_path,
         ),
     ] = None,
     pixel_size_um: Annotated[
         str | None,
         typer.Option(
             "--pixel-size-um",
-            help="Size of a section's pixel in um, across and down.  [default: estimated from the tissue's extent]",
+            help="Size of a section's pixel in um, across and down; not with an anchoring, which implies its own.  "
+            "[default: estimated from the tissue's extent]",
             metavar="X[,Y]",
         ),
     ] = None,
@@ -43,9 +50,13 @@ def register_command(
         int | None, typer.Option(min=0, help="Which channel of a multi-channel TIFF, from 0.", metavar="N")
     ] = None,
     global_model: Annotated[
-        Path | None, typer.Option(help="Model that atlalign-train global made.", metavar="M")
+        Path | None,
+        typer.Option(help="Model that atlalign-train global made.", metavar="M", parser=parse_path),
     ] = None,
-    local_model: Annotated[Path | None, typer.Option(help="Model that atlalign-train local made.", metavar="M")] = None,
+    local_model: Annotated[
+        Path | None,
+        typer.Option(help="Model that atlalign-train local made.", metavar="M", parser=parse_path),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the quality of each section as JSON.")] = False,
 ) -> None:
     """Register sections to an atlas.
@@ -61,13 +72,19 @@ def register_command(
     from atlalign.section import Section
 
     folders = _result_folders(sections, out)
-    size = parse_numbers(pixel_size_um, "--pixel-size-um") if pixel_size_um else None
+    size = None if pixel_size_um is None else parse_numbers(pixel_size_um, "--pixel-size-um")
     pixel_size = size[0] if size and len(size) == 1 else size
+    if anchoring is not None and size is not None:
+        raise ValueError(
+            f"--pixel-size-um goes with --position-um: an anchoring implies its own pixel size. Received: "
+            f"{pixel_size_um} with --anchoring {anchoring}. Leave one of them out."
+        )
     loaded_atlas = Atlas.load(atlas)
     planes = _planes(sections, position_um, anchoring, loaded_atlas)
     read = partial(Section.read, pixel_size_um=pixel_size, channel=channel)
-    for path in sections:  # what cannot be read is refused before any work, the last of a series too
+    for path in sections:  # what cannot be read or is blank is refused before any work, the last of a series too
         first = read(path)
+        _ = first.tissue_box
 
     if global_model or local_model:
         from atlalign.cli.quiet import load_keras
@@ -85,8 +102,27 @@ def register_command(
 
 
 def _result_folders(sections: list[Path], out: Path) -> list[Path]:
-    if len(sections) == 1:
-        return [out]
+    """Return where the results of each section go, having seen that nothing is in their way."""
+    folders = [out] if len(sections) == 1 else _folders_in(out, sections)
+    for folder in folders:
+        _require_free(folder)
+    return folders
+
+
+def _require_free(folder: Path) -> None:
+    from atlalign.registration.files import RegistrationFiles
+
+    for path in (folder, *folder.parents):
+        if path.exists() and not path.is_dir():
+            raise NotADirectoryError(f"The output must be a folder. Received a file: {path}. Choose another name.")
+    for file in vars(RegistrationFiles(folder)).values():
+        if file != folder and file.is_dir():
+            raise IsADirectoryError(
+                f"A result must be a file. Received a folder: {file}. Remove it or choose another output."
+            )
+
+
+def _folders_in(out: Path, sections: list[Path]) -> list[Path]:
     name, count = Counter(path.stem for path in sections).most_common(1)[0]
     if count > 1:
         raise ValueError(

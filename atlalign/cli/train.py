@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from atlalign.cli.options import SeedOption, new_app, parse_numbers, show_help_without_command
+from atlalign.cli.options import SeedOption, new_app, parse_numbers, parse_path, show_help_without_command
 
 app = new_app()
 
@@ -17,10 +17,14 @@ def _help(context: typer.Context) -> None:
     show_help_without_command(context)
 
 
-DataArgument = Annotated[Path, typer.Argument(metavar="DATA.h5", help="Dataset of labelled pairs.")]
+DataArgument = Annotated[Path, typer.Argument(parser=parse_path, metavar="DATA.h5", help="Dataset of labelled pairs.")]
 OutOption = Annotated[
     Path,
-    typer.Option(help="Run folder: config.json, history.csv, curves.png, best.keras, last.keras.", metavar="RUN"),
+    typer.Option(
+        parser=parse_path,
+        help="Run folder: config.json, history.csv, curves.png, best.keras, last.keras.",
+        metavar="RUN",
+    ),
 ]
 AtlasOption = Annotated[
     str | None,

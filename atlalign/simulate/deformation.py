@@ -1,5 +1,8 @@
 """Random deformations with their exact inverses."""
 
+from operator import index
+from typing import Any
+
 import cv2
 import numpy as np
 
@@ -18,6 +21,9 @@ _LOCAL_SCALES = ((4, 0.020), (8, 0.010), (16, 0.004))
 
 _MARGIN = 0.15  # of the width or height, along each border
 
+_LEAST_SIZE = 16  # px; nothing of a brain shows in less
+_MOST_PIXELS = 2**28  # larger is a slip of the pen: one field of that size is 2 GiB
+
 
 def random_deformation(
     shape, deformation: str = "both", random_state=None
@@ -27,7 +33,7 @@ def random_deformation(
     Parameters
     ----------
     shape : tuple (h, w)
-        Size of the fields.
+        Size of the fields, at least 16 px each way.
     deformation : {"affine", "local", "both"}
         Affine: rotation, scale of each axis, shear and shift. Local: a smooth, fold-free deformation of several
         scales, the flow of a random velocity field. Both: ``affine(local)``.
@@ -42,7 +48,7 @@ def random_deformation(
     Raises
     ------
     ValueError
-        If the deformation is unknown.
+        If the deformation is unknown, or the shape too small or too large.
 
     Examples
     --------
@@ -52,6 +58,7 @@ def random_deformation(
     """
     if deformation not in DEFORMATIONS:
         raise ValueError(f"deformation must be one of {', '.join(DEFORMATIONS)}. Received: {deformation!r}")
+    shape = checked_shape(shape)
     rng = np.random.default_rng(random_state)
     matrix = _random_affine(shape, rng) if deformation != "local" else np.eye(3)
     if deformation == "affine":
@@ -68,6 +75,30 @@ def random_deformation(
     back = _transform(np.linalg.inv(matrix), grid)
     shift = DisplacementField.from_deltas_xy(local_inverse).sample(back.reshape(-1, 2)).reshape(back.shape)
     return DisplacementField.from_deltas_xy(field), DisplacementField.from_deltas_xy(back + shift - grid)
+
+
+def checked_shape(shape: Any) -> tuple[int, int]:
+    """Return the size of an image to simulate as two integers.
+
+    Examples
+    --------
+    >>> checked_shape([32, 48])
+    (32, 48)
+    >>> checked_shape((0, 0))
+    Traceback (most recent call last):
+    ...
+    ValueError: shape must be two sizes (h, w) of at least 16 px, 268435456 px in all at most. Received: shape=(0, 0)
+    """
+    try:
+        height, width = (index(size) for size in shape)
+    except (TypeError, ValueError):
+        height, width = 0, 0
+    if min(height, width) < _LEAST_SIZE or height * width > _MOST_PIXELS:
+        raise ValueError(
+            f"shape must be two sizes (h, w) of at least {_LEAST_SIZE} px, {_MOST_PIXELS} px in all at most. "
+            f"Received: shape={shape}"
+        )
+    return height, width
 
 
 def _transform(matrix, points_xy):

@@ -11,7 +11,7 @@ from atlalign._files import require_folder
 from atlalign._jobs import Columns, make_dataset, no_progress, require_positive, rows_of
 from atlalign.atlas import Atlas
 from atlalign.dataset import Attributes
-from atlalign.simulate.deformation import DEFORMATIONS
+from atlalign.simulate.deformation import DEFORMATIONS, checked_shape
 from atlalign.simulate.pair import simulate_pair
 
 
@@ -45,18 +45,20 @@ def simulate_dataset(
     random_state : int, optional
         Seed; pair i depends on it and on i alone. A new one is drawn by default.
     workers : int
-        Number of processes.
+        Number of processes. With several, a script must call this under ``if __name__ == "__main__":``, since each
+        process reads the script again.
     progress : callable
         Takes an iterator of finished blocks, ``total`` and ``done``, and yields the blocks.
 
     Raises
     ------
     ValueError
-        If a number or the deformation is out of range.
+        If a number, the shape or the deformation is out of range.
     FileNotFoundError
         If the output's folder does not exist.
     AtlalignError
-        If an unfinished simulation with other settings is in the way.
+        If another job is making the same file, an unfinished simulation with other settings is in the way, or
+        workers fail.
 
     Examples
     --------
@@ -69,13 +71,12 @@ def simulate_dataset(
     """
     require_folder(Path(path).parent)
     require_positive(n=n, workers=workers)
+    if shape is not None:
+        shape = checked_shape(shape)
     if deformation not in DEFORMATIONS:
         raise ValueError(f"deformation must be one of {', '.join(DEFORMATIONS)}. Received: {deformation!r}")
     atlas = atlas if isinstance(atlas, Atlas) else Atlas.load(atlas)
-    shape = tuple(int(size) for size in (shape or atlas.shape[1:]))
-    if len(shape) != 2 or min(shape) < 16:
-        raise ValueError(f"shape must be two sizes (h, w) of at least 16 px. Received: shape={shape}")
-
+    shape = checked_shape(shape or atlas.shape[1:])
     settings = {"atlas": atlas.spec, "n": int(n), "shape": list(shape), "deformation": deformation}
     make_dataset(
         path,

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from atlalign.simulate.appearance import random_appearance
-from atlalign.simulate.deformation import random_deformation
+from atlalign.simulate.deformation import checked_shape, random_deformation
 
 # Planes with less tissue than this share of the image (the tips of the brain) teach nothing.
 _LEAST_TISSUE = 0.08
@@ -49,6 +49,11 @@ def simulate_pair(atlas, shape=None, deformation="both", random_state=None) -> S
     random_state : None, int or numpy.random.Generator
         Where the randomness comes from.
 
+    Raises
+    ------
+    ValueError
+        If the deformation is unknown, or the shape too small or too large.
+
     Examples
     --------
     >>> from atlalign import Atlas
@@ -57,7 +62,7 @@ def simulate_pair(atlas, shape=None, deformation="both", random_state=None) -> S
     ((80, 114), dtype('uint8'), (80, 114, 2))
     """
     rng = np.random.default_rng(random_state)
-    shape = tuple(shape or atlas.shape[1:])
+    shape = checked_shape(atlas.shape[1:] if shape is None else shape)
     plane, annotation = _random_plane(atlas, shape, rng)
     reference = atlas.reference_plane(plane, shape)
     stained = random_appearance(reference, annotation, atlas.structures, rng)

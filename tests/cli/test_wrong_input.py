@@ -152,6 +152,68 @@ def test_section_that_the_anchoring_file_does_not_name(run, tmp_path, section):
     )
 
 
+def test_a_series_of_which_the_last_section_is_blank(run, tmp_path, section):
+    iio.imwrite(tmp_path / "blank.png", np.full((60, 80), 250, np.uint8))
+    words = section, tmp_path / "blank.png", "--position-um", 6000
+    refused_register(run, tmp_path, *words, expected=["must show tissue", "blank.png"])
+
+
+def test_an_output_that_is_a_file(run, tmp_path, section):
+    other = tmp_path / "other.png"
+    other.write_bytes(section.read_bytes())
+    (tmp_path / "out").write_text("mine")
+    expected = ["The output must be a folder", str(tmp_path / "out")]
+    refused_register(run, tmp_path, section, "--position-um", 6000, expected=expected)
+    refused_register(run, tmp_path, section, other, "--position-um", 6000, expected=expected)
+    (tmp_path / "out").unlink()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "section").write_text("mine")
+    expected = ["The output must be a folder", str(tmp_path / "out" / "section")]
+    refused_register(run, tmp_path, other, section, "--position-um", 6000, expected=expected)
+
+
+def test_a_result_that_is_a_folder(run, tmp_path, section):
+    (tmp_path / "out" / "labels.tif").mkdir(parents=True)
+    refused_register(run, tmp_path, section, "--position-um", 6000, expected=["must be a file", "labels.tif"])
+
+
+def test_pixel_size_with_an_anchoring(run, tmp_path, section):
+    anchoring = [0, 300, 320, 456, 0, 0, 0, 0, -320]
+    series = {"slices": [{"filename": "section.png", "width": 80, "height": 60, "anchoring": anchoring}]}
+    (tmp_path / "series.json").write_text(json.dumps(series))
+    words = section, "--anchoring", tmp_path / "series.json", "--pixel-size-um", 10
+    refused_register(run, tmp_path, *words, expected=["--pixel-size-um", "implies its own"])
+
+
+@pytest.mark.parametrize(
+    "option", ["--pixel-size-um", "--out", "--atlas", "--anchoring", "--global-model", "--local-model"]
+)
+def test_an_option_that_is_empty(run, tmp_path, section, monkeypatch, option):
+    monkeypatch.chdir(tmp_path)
+    refused_register(run, tmp_path, section, "--position-um", 6000, f"{option}=", expected=[option, "Received: ''"])
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("simulate", "--atlas", "phantom:100", "--n", 1, "--shape", "", "x.h5"), "--shape"),
+        (("simulate", "--atlas", "", "--n", 1, "x.h5"), "--atlas"),
+        (("simulate", "--atlas", "phantom:100", "--n", 1, ""), "OUT.h5"),
+        (("simulate", "--atlas", "phantom:100", "--n", 1, "--shape", "100000,100000", "x.h5"), "px in all at most"),
+        (("simulate", "--atlas", "phantom:100", "--n", 1, "--shape", "15,40", "x.h5"), "at least 16 px"),
+        (("simulate", "--atlas", "phantom:100", "--n", 1, "--deformation", "rigid", "x.h5"), "affine, local, both"),
+        (("augment", "data.h5", ""), "OUT.h5"),
+        (("augment", "", "x.h5"), "IN.h5"),
+        (("augment", "data.h5", "x.h5", "--dask", ""), "--dask"),
+        (("check", ""), "FILE.h5"),
+    ],
+)
+def test_datasets_are_not_begun_on_wrong_input(run, tmp_path, data, monkeypatch, words, expected):
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    assert_refused(run("atlalign", "dataset", *words), tmp_path, before, expected)
+
+
 def test_atlas_that_does_not_exist(run, tmp_path, section):
     before = sorted(tmp_path.rglob("*"))
     answer = run("atlalign", "register", section, "--atlas", "phantasm", "--position-um", 1, "--out", tmp_path / "out")

@@ -115,6 +115,7 @@ def test_an_interrupted_simulation_goes_on_and_ends_with_the_same_bytes(tmp_path
 
 def test_an_unfinished_simulation_with_other_settings_is_not_mixed_in(tmp_path):
     def interrupt(blocks, **_):
+        next(iter(blocks))
         raise KeyboardInterrupt
 
     path = tmp_path / "pairs.h5"
@@ -122,6 +123,19 @@ def test_an_unfinished_simulation_with_other_settings_is_not_mixed_in(tmp_path):
         simulate_dataset(path, "phantom:100", n=4, shape=SHAPE, random_state=0, progress=interrupt)
     with pytest.raises(AtlalignError, match="unfinished simulation with other settings"):
         simulate_dataset(path, "phantom:100", n=5, shape=SHAPE, random_state=0)
+
+
+@pytest.mark.parametrize("shape", [(0, 0), (1, 1), (15, 40), (40,), (20, 20, 3), (20.5, 20), 32, (2**15, 2**14)])
+def test_shapes_of_no_image_are_refused_in_one_line(atlas, tmp_path, shape):
+    for call in (
+        lambda: random_deformation(shape),
+        lambda: simulate_pair(atlas, shape),
+        lambda: simulate_dataset(tmp_path / "pairs.h5", atlas, 1, shape),
+    ):
+        with pytest.raises(ValueError, match="shape must be two sizes") as raised:
+            call()
+        assert "\n" not in str(raised.value)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("arguments", [{"n": 0}, {"n": 3, "workers": 0}, {"n": 3, "shape": (4, 4)}])

@@ -141,7 +141,7 @@ def _planes(sections: list[Path], position_um, anchoring, atlas) -> dict:
         return {}
     from atlalign.plane_io import read_anchorings
 
-    known = read_anchorings(anchoring)
+    known = read_anchorings(anchoring, extent_um=atlas.shape_um)
     for path in sections:
         if path.name not in known:
             raise ValueError(

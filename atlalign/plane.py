@@ -15,6 +15,9 @@ _HALF_OPEN = 1e-6
 
 _ALLEN_25_RESOLUTION = (456, 528, 320)
 
+# No anchoring reaches so far; beyond, a double holds no micrometres.
+_FARTHEST_VOXEL = 1e7
+
 
 @dataclass(frozen=True, eq=False)
 class Plane:
@@ -83,7 +86,7 @@ class Plane:
         Raises
         ------
         ValueError
-            If the position is outside ``[0, shape_um[0])``.
+            If `shape_um` is not three positive numbers, or the position is outside ``[0, shape_um[0])``.
 
         Examples
         --------
@@ -91,6 +94,11 @@ class Plane:
         array([    0.,     0., 11400.])
         """
         extent = np.asarray(shape_um, dtype=np.float64)
+        if extent.shape != (3,) or not (np.isfinite(extent) & (extent > 0)).all():
+            raise ValueError(
+                "shape_um must be three positive numbers, the atlas's extent (ap, dv, ml) in um. "
+                f"Received: {shape_um}. Give atlas.shape_um."
+            )
         if not 0 <= position_um < extent[0]:
             raise ValueError(
                 f"position_um must satisfy 0 <= position_um < {extent[0]:g}. "
@@ -156,7 +164,8 @@ class Plane:
         Raises
         ------
         ValueError
-            If `anchoring` has not nine finite numbers, or spans no plane.
+            If `anchoring` has not nine finite numbers of at most 10 million voxels, or spans no plane; or if
+            `target_resolution` or `voxel_um` is not positive.
 
         Examples
         --------
@@ -170,7 +179,13 @@ class Plane:
                 "An anchoring must be nine finite numbers ox oy oz ux uy uz vx vy vz. "
                 f"Received: {numbers.tolist()}. Check the QuickNII file."
             )
+        if np.abs(numbers).max() > _FARTHEST_VOXEL:
+            raise ValueError(
+                f"An anchoring's numbers must be at most {_FARTHEST_VOXEL:g} voxels. "
+                f"Received: {numbers.tolist()}. Check the QuickNII file."
+            )
         extent = _voxels(target_resolution)
+        _check_voxel(voxel_um)
         origin, u, v = numbers.reshape(3, 3)
         return cls(_to_asr(extent - origin - _HALF_OPEN) * voxel_um, _to_asr(-u) * voxel_um, _to_asr(-v) * voxel_um)
 
@@ -189,12 +204,18 @@ class Plane:
         ndarray, shape (9,)
             ox, oy, oz, ux, uy, uz, vx, vy, vz in voxels of the target.
 
+        Raises
+        ------
+        ValueError
+            If `target_resolution` or `voxel_um` is not positive.
+
         Examples
         --------
         >>> anchoring = [0, 300, 320, 456, 0, 0, 0, 0, -320]
         >>> bool(np.allclose(Plane.from_quicknii(anchoring).to_quicknii(), anchoring, atol=1e-9))
         True
         """
+        _check_voxel(voxel_um)
         origin = _voxels(target_resolution) - _from_asr(self.origin_um) / voxel_um - _HALF_OPEN
         return np.concatenate([origin, -_from_asr(self.u_um) / voxel_um, -_from_asr(self.v_um) / voxel_um])
 
@@ -343,13 +364,20 @@ class Plane:
 
 def _voxels(target_resolution: Any) -> np.ndarray:
     voxels = np.asarray(target_resolution, dtype=np.float64)
-    if voxels.shape != (3,) or not (voxels > 0).all():
+    if voxels.shape != (3,) or not (np.isfinite(voxels) & (voxels > 0)).all():
         raise ValueError(
             "target_resolution must be three positive numbers (left-right, posterior-anterior, "
             f"inferior-superior). Received: {target_resolution}. "
             "The Allen atlas at 25 um has (456, 528, 320)."
         )
     return voxels
+
+
+def _check_voxel(voxel_um: float) -> None:
+    if not (np.isfinite(voxel_um) and voxel_um > 0):
+        raise ValueError(
+            f"voxel_um must be a positive number. Received: {voxel_um}. The edge of a voxel of the target, in um."
+        )
 
 
 def _to_asr(ml_ap_dv: np.ndarray) -> np.ndarray:

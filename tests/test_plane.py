@@ -146,3 +146,24 @@ def test_wrong_input_is_refused_in_one_line(call, message):
         call()
     assert "\n" not in str(caught.value)
     assert "Received" in str(caught.value)
+
+
+@pytest.mark.parametrize("shape_um", [5, (13200,), (13200, 8000), (13200, np.nan, 11400), (13200, 0, 11400)])
+def test_an_extent_that_is_not_three_positive_numbers_is_refused_in_one_line(shape_um):
+    with pytest.raises(ValueError, match="shape_um must be three positive") as caught:
+        Plane.coronal(1, shape_um)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("voxel_um", [0, -25, np.nan, np.inf])
+def test_a_voxel_size_that_is_not_positive_is_refused(voxel_um):
+    with pytest.raises(ValueError, match="voxel_um must be a positive"):
+        Plane.from_quicknii([0, 300, 320, 456, 0, 0, 0, 0, -320], voxel_um=voxel_um)
+    with pytest.raises(ValueError, match="voxel_um must be a positive"):
+        Plane.coronal(0, SHAPE_UM).to_quicknii(voxel_um=voxel_um)
+
+
+@pytest.mark.parametrize("absurd", [1.1e7, -1e300])
+def test_an_anchoring_far_beyond_any_atlas_is_refused(absurd):
+    with pytest.raises(ValueError, match=r"at most 1e\+07 voxels"):
+        Plane.from_quicknii([absurd, 300, 320, 456, 0, 0, 0, 0, -320])

@@ -45,10 +45,59 @@ def test_the_target_of_a_json_file_gives_the_spacing(tmp_path, spacing, voxel):
     np.testing.assert_allclose(plane.u_um, np.array([-1, 2, -455]) * voxel)
 
 
-def test_the_stated_resolution_wins_over_the_callers(tmp_path):
-    path = _json(tmp_path / "s.json", **{"target": "other", "target-resolution": [512, 1024, 512]})
-    expected = Plane.from_quicknii(ANCHORING, target_resolution=(512, 1024, 512), voxel_um=39.0)
-    assert read_anchorings(path, target_resolution=(1, 2, 3), voxel_um=39.0) == {"a.png": expected}
+RAT = {"target": "WHS_Rat_v4_39um.cutlas", "target-resolution": [512, 1024, 512]}
+RAT_PLANE = Plane.from_quicknii(ANCHORING, target_resolution=(512, 1024, 512), voxel_um=39.0)
+RAT_EXTENT_UM = (1024 * 39.0, 512 * 39.0, 512 * 39.0)
+ALLEN_EXTENT_UM = (13200.0, 8000.0, 11400.0)
+
+
+@pytest.mark.parametrize(
+    "known", [{"voxel_um": 39.0}, {"extent_um": RAT_EXTENT_UM}, {"target_resolution": (512, 1024, 512), "voxel_um": 39}]
+)
+def test_the_caller_gives_the_voxel_size_of_a_target_that_is_not_known(tmp_path, known):
+    assert read_anchorings(_json(tmp_path / "s.json", **RAT), **known) == {"a.png": RAT_PLANE}
+
+
+@pytest.mark.parametrize("target", [RAT, {"target": "WHS_Rat_v4_39um.cutlas"}])
+def test_an_unknown_target_is_never_taken_for_the_allen_atlas(tmp_path, target):
+    with pytest.raises(InvalidFileError, match=r"WHS_Rat_v4_39um.*Pass target_resolution=.* voxel_um=") as caught:
+        read_anchorings(_json(tmp_path / "s.json", **target))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("target", "known"),
+    [
+        (RAT, {"extent_um": ALLEN_EXTENT_UM}),
+        (RAT, {"extent_um": RAT_EXTENT_UM, "voxel_um": 25.0}),
+        (RAT, {"target_resolution": (456, 528, 320), "voxel_um": 25.0}),
+        ({}, {"extent_um": RAT_EXTENT_UM}),
+        ({}, {"extent_um": (13350.0, 8000.0, 11400.0)}),
+    ],
+)
+def test_a_target_of_another_extent_than_the_callers_is_refused(tmp_path, target, known):
+    with pytest.raises(InvalidFileError, match="as large as the one that is used") as caught:
+        read_anchorings(_json(tmp_path / "s.json", **target), **known)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("extent", [ALLEN_EXTENT_UM, (13210.0, 7990.0, 11410.0)])
+@pytest.mark.parametrize(("write", "name"), [(_json, "s.json"), (_xml, "s.xml"), (_csv, "s.csv")])
+def test_the_extent_of_the_allen_atlas_agrees_with_its_files(tmp_path, write, name, extent):
+    assert read_anchorings(write(tmp_path / name), extent_um=extent) == {"a.png": Plane.from_quicknii(ANCHORING)}
+
+
+@pytest.mark.parametrize(("write", "name"), [(_xml, "s.xml"), (_csv, "s.csv")])
+def test_a_file_that_names_no_target_needs_the_voxel_size_of_another_atlas(tmp_path, write, name):
+    path = write(tmp_path / name)
+    with pytest.raises(InvalidFileError, match="Pass target_resolution"):
+        read_anchorings(path, extent_um=RAT_EXTENT_UM)
+    assert read_anchorings(path, extent_um=RAT_EXTENT_UM, voxel_um=39.0) == {"a.png": RAT_PLANE}
+
+
+def test_the_voxel_size_of_an_allen_atlas_gives_its_resolution(tmp_path):
+    expected = Plane.from_quicknii(ANCHORING, target_resolution=(1140, 1320, 800), voxel_um=10.0)
+    assert read_anchorings(_csv(tmp_path / "s.csv"), voxel_um=10.0) == {"a.png": expected}
 
 
 def test_the_callers_target_is_used_where_the_file_states_none(tmp_path):
@@ -71,11 +120,19 @@ def test_sections_without_an_anchoring_are_left_out(tmp_path):
         ("s.json", '{"slices": []}', "at least one anchored section"),
         ("s.json", '{"slices": [{"filename": "a", "anchoring": [1, 2]}]}', "anchoring of a is not valid"),
         ("s.json", '{"target-resolution": 5, "slices": []}', "target-resolution must be three"),
+        ("s.json", "[" * 100_000, "must be a series"),
+        ("s.json", '{"slices": ' + "9" * 5000 + "}", "must be a series"),
+        ("s.json", '{"slices": [{"filename": ["a"], "anchoring": [1]}]}', "filename is no text"),
+        ("s.json", '{"slices": [{"filename": "a", "anchoring": "123456789"}]}', "anchoring is no list"),
+        ("s.json", '{"target-resolution": [1, 2, 1e300], "slices": []}', "target-resolution must be three"),
+        ("s.json", '{"slices": [{"filename": "a", "anchoring": [0,0,0,1e8,0,0,0,0,1]}]}', "at most 1e"),
+        ("s.json", '{"slices": [{"filename": "a", "anchoring": [' + "9" * 400 + "]}]}", "anchoring of a is not valid"),
         ("s.xml", "<series>", "must be a series"),
         ("s.xml", '<!DOCTYPE x [<!ENTITY e "e">]><series/>', "DOCTYPE or ENTITY"),
         ("s.xml", '<series><slice filename="a" anchoring="ox=1"/></series>', "anchoring of a is not valid"),
         ("s.csv", "a,b\n1,2\n", "no columns Filenames"),
         ("s.csv", "", "no columns Filenames"),
+        ("s.csv", "Filenames\n" + "a" * 140_000, "must be a series"),
         ("s.txt", "", "must end in .json, .xml or .csv"),
     ],
 )

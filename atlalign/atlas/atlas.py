@@ -30,6 +30,9 @@ class Atlas:
         What the atlas says of itself.
     spec : str
         What `Atlas.load` takes to load this atlas again.
+    brainglobe_dir : str or None
+        The folder that it takes besides, where a BrainGlobe atlas was not in the one of the configuration. A
+        pickled atlas holds `spec` and this folder and no voxels: send an atlas to a worker process as it is.
     structures : Structures
         Ids, acronyms, names, colours and hierarchy.
 
@@ -57,12 +60,14 @@ class Atlas:
         species: str = "",
         citation: str = "",
         license: str = "",  # noqa: A002 - the attribute that every atlas format calls so
+        brainglobe_dir: str | None = None,
     ):
         self._source = source
         self._cache = PlaneCache(_CACHE_BYTES)
         self.structures = structures
         self.name = name
         self.spec = spec
+        self.brainglobe_dir = brainglobe_dir
         self.version = version
         self.species = species
         self.citation = citation
@@ -279,7 +284,7 @@ class Atlas:
 
     def __reduce__(self):
         # An atlas travels to a worker process by its name: volumes and caches stay at home.
-        return Atlas.load, (self.spec,)
+        return _load_again, (self.spec, self.brainglobe_dir)
 
     def _resolve(self, plane: Plane | float, shape: tuple[int, int] | None) -> tuple[Plane, tuple[int, int]]:
         if not isinstance(plane, Plane):
@@ -307,6 +312,10 @@ class Atlas:
     def _native_axes_um(self, index: int) -> Axes:
         position = (index + 0.5) * self.resolution_um[0]
         return self._axes_um(*self._resolve(Plane.coronal(position, self.shape_um), None))
+
+
+def _load_again(spec: str, brainglobe_dir: str | None) -> Atlas:
+    return Atlas.load(spec, brainglobe_dir=brainglobe_dir)
 
 
 def _split(points_um: Any) -> Axes:

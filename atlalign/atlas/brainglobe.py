@@ -55,7 +55,7 @@ def load_brainglobe(name: str, brainglobe_dir: str | os.PathLike | None = None) 
         # a damaged installation fails in as many ways as there are files in it
         raise _damaged(name, error) from None
     atlas.fs = _NoDownloads(name)
-    return wrap_brainglobe(atlas, name)
+    return wrap_brainglobe(atlas, name, brainglobe_dir)
 
 
 def installed_brainglobe(brainglobe_dir: str | os.PathLike | None = None) -> list[str]:
@@ -83,7 +83,7 @@ def installed_brainglobe(brainglobe_dir: str | os.PathLike | None = None) -> lis
     return sorted({path.parent.name.rpartition("_v")[0] for path in folder.glob("*_v*/metadata.json")})
 
 
-def wrap_brainglobe(atlas: Any, spec: str) -> Atlas:
+def wrap_brainglobe(atlas: Any, spec: str, brainglobe_dir: str | os.PathLike | None = None) -> Atlas:
     """Return an atlas from an object with the attributes of a `BrainGlobeAtlas`.
 
     Parameters
@@ -93,6 +93,8 @@ def wrap_brainglobe(atlas: Any, spec: str) -> Atlas:
         `shape` and `metadata`; `hemispheres` where its metadata says that it is not symmetric.
     spec : str
         What `Atlas.load` takes to load it again.
+    brainglobe_dir : path-like, optional
+        The folder that `Atlas.load` takes besides.
 
     Raises
     ------
@@ -130,6 +132,7 @@ def wrap_brainglobe(atlas: Any, spec: str) -> Atlas:
         reader(image),
         reader("annotation"),
         None if symmetric else reader("hemispheres"),
+        name=spec,
     )
     return Atlas(
         source,
@@ -140,6 +143,8 @@ def wrap_brainglobe(atlas: Any, spec: str) -> Atlas:
         species=str(metadata.get("species", "")),
         citation=str(metadata.get("citation", "")),
         license=str(metadata.get("license", "")),
+        # absolute: a worker process may stand in another folder
+        brainglobe_dir=None if brainglobe_dir is None else str(Path(brainglobe_dir).resolve()),
     )
 
 

@@ -54,6 +54,7 @@ def load_folder(folder: Path) -> Atlas:
         annotation.read_ids,
         reference_resolution_um=_triple(reference.resolution_um),
         reference_first_voxel_um=_triple(reference_first),
+        name=str(folder),
     )
     return Atlas(
         source,
@@ -95,10 +96,9 @@ class _Volume:
         return volume[tuple(slice(None, None, -1 if flip else 1) for flip in self._flips)]
 
     def read_ids(self) -> np.ndarray:
-        volume = self.read()
-        if volume.dtype.kind == "u":
-            return volume
-        ids = np.asarray(volume)
+        ids = np.asarray(self.read())
+        if ids.dtype.kind == "u" and ids.dtype.itemsize <= 4:
+            return ids
         if not np.isfinite(ids).all() or ids.min() < 0 or ids.max() >= 2**32 or (ids != np.floor(ids)).any():
             raise AtlasError(
                 "An annotation must hold structure ids: whole numbers from 0 to 2**32 - 1. "

@@ -22,7 +22,9 @@ def _checked_orientation(value: str) -> str:
     return value
 
 
-_Triple = tuple[PositiveFloat, PositiveFloat, PositiveFloat]
+_Finite = Annotated[float, Field(allow_inf_nan=False)]
+_Positive = Annotated[PositiveFloat, Field(allow_inf_nan=False)]
+_Triple = tuple[_Positive, _Positive, _Positive]
 
 
 class _Part(BaseModel):
@@ -48,7 +50,7 @@ class VolumeEntry(_Part):
     file: str
     key: str | None = None
     resolution_um: _Triple
-    first_voxel_um: tuple[float, float, float] | None = None
+    first_voxel_um: tuple[_Finite, _Finite, _Finite] | None = None
 
 
 class StructuresEntry(_Part):
@@ -92,7 +94,7 @@ def read_manifest(folder: Path) -> Manifest:
     Traceback (most recent call last):
     ...
     atlalign.errors.AtlasError: An atlas folder must hold an atlas.toml. Received: ... Write one: see the
-    conventions page of the documentation.
+    example on the page "Install" of the documentation.
     """
     path = folder / MANIFEST
     try:
@@ -100,10 +102,13 @@ def read_manifest(folder: Path) -> Manifest:
             written = tomllib.load(file)
     except FileNotFoundError:
         raise AtlasError(
-            f"An atlas folder must hold an {MANIFEST}. Received: {folder}. Write one: see the conventions "
-            "page of the documentation."
+            f"An atlas folder must hold an {MANIFEST}. Received: {folder}. Write one: see the example on "
+            'the page "Install" of the documentation.'
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except RecursionError:
+        raise AtlasError(f"{path} must be valid TOML. Received: values nested too deeply. Flatten them.") from None
+    # a number of thousands of digits is a plain ValueError, as are bytes that are not text
+    except ValueError as error:
         raise AtlasError(f"{path} must be valid TOML. Received: {_one_line(error)}. Correct that line.") from None
     try:
         manifest = Manifest.model_validate(written)
@@ -113,7 +118,8 @@ def read_manifest(folder: Path) -> Manifest:
         received = "nothing" if first["type"] == "missing" else repr(first["input"])
         raise AtlasError(
             f"{path}: {where or 'the manifest'} is not valid ({_one_line(first['msg'])}). "
-            f"Received: {received}. Compare it with the example on the conventions page of the documentation."
+            f"Received: {received}. Compare it with the example on the page "
+            '"Install" of the documentation.'
         ) from None
     for entry in (manifest.reference, manifest.annotation, manifest.structures):
         if not (folder / entry.file).is_file():

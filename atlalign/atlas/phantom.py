@@ -117,6 +117,11 @@ def _noise_tile() -> np.ndarray:
     return np.clip(noise, -2.5, 2.5).astype(np.float32)
 
 
+def _written(spacing_um: float) -> str:
+    """Return a number as text that reads back as itself."""
+    return str(int(spacing_um)) if spacing_um.is_integer() else repr(spacing_um)
+
+
 def load_phantom(spacing_um: float = 25.0) -> Atlas:
     """Return the phantom atlas.
 
@@ -134,7 +139,7 @@ def load_phantom(spacing_um: float = 25.0) -> Atlas:
         PhantomSource(spacing_um),
         phantom_structures(),
         name="phantom",
-        spec="phantom" if spacing_um == 25 else f"phantom:{spacing_um:g}",
+        spec="phantom" if spacing_um == 25 else f"phantom:{_written(float(spacing_um))}",
         version="1",
         species="none: a mouse-like brain made from formulas",
         citation="the atlalign developers",

@@ -51,7 +51,11 @@ def read_structures(path: Path, file_format: str) -> Structures:
         return Structures(readers[file_format](path.read_text(encoding="utf-8-sig")))
     except AtlasError as error:
         raise AtlasError(f"{path}: {error}") from None
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+    # csv.Error: an overlong field; RecursionError: JSON that is nested too deeply
+    except (
+        *(KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError),
+        *(csv.Error, RecursionError),
+    ) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise AtlasError(
             f"A structures file must be of the format that atlas.toml says, {file_format!r}. "

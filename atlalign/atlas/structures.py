@@ -62,8 +62,8 @@ class Structures(Mapping[int | str, Structure]):
     Raises
     ------
     AtlasError
-        If an id is repeated, not positive or not below 2**32, a parent is missing, or the parents form a
-        loop.
+        If an id or an acronym is repeated, an id is not positive or not below 2**32, a colour is outside
+        0..255, a parent is missing, the parents form a loop, or there is more than one root.
 
     Examples
     --------
@@ -92,10 +92,22 @@ class Structures(Mapping[int | str, Structure]):
                     f"Each structure id must occur once. Received: {identifier} twice "
                     f"({table[identifier][1]}, {row[1]}). Correct the structures file."
                 )
+            if len(row[4]) != 3 or not all(0 <= value <= 255 for value in row[4]):
+                raise AtlasError(
+                    "A structure's colour must be three numbers from 0 to 255. "
+                    f"Received: {tuple(row[4])} of {row[1]}. Correct the structures file."
+                )
             table[identifier] = row
         if not table:
             raise AtlasError("An atlas must have at least one structure. Received: none. Check the structures file.")
         paths = _paths({identifier: row[3] for identifier, row in table.items()})
+        roots = [table[identifier][1] for identifier, path in paths.items() if len(path) == 1]
+        if len(roots) > 1:
+            raise AtlasError(
+                "Structures must have one root that contains the others. "
+                f"Received: {len(roots)} without a parent ({', '.join(map(str, roots[:5]))}). "
+                "Give them a common parent in the structures file."
+            )
         self._by_id: dict[int, Structure] = {}
         self._by_acronym: dict[str, Structure] = {}
         for identifier, (_, acronym, name, _, rgb) in table.items():
@@ -110,7 +122,12 @@ class Structures(Mapping[int | str, Structure]):
                 path,
             )
             self._by_id[identifier] = structure
-            self._by_acronym.setdefault(structure.acronym, structure)
+            other = self._by_acronym.setdefault(structure.acronym, structure)
+            if other is not structure:
+                raise AtlasError(
+                    f"Each acronym must occur once. Received: {structure.acronym!r} of {other.id} and {identifier}. "
+                    "Correct the structures file."
+                )
 
     def __getitem__(self, key: int | str) -> Structure:
         table: Mapping[Any, Structure] = self._by_acronym if isinstance(key, str) else self._by_id
@@ -196,7 +213,7 @@ class Structures(Mapping[int | str, Structure]):
         Raises
         ------
         ValueError
-            If `depth` is negative.
+            If `depth` is negative, or `ids` are not whole numbers from 0 to 2**32 - 1.
 
         Examples
         --------
@@ -204,10 +221,17 @@ class Structures(Mapping[int | str, Structure]):
         >>> structures.at_depth([[0, 2]], depth=0)
         array([[0, 1]], dtype=uint32)
         """
-        if depth < 0:
-            raise ValueError(f"depth must be at least 0, the root's. Received: {depth}. Count steps from the root.")
+        if depth < 0 or depth != int(depth):
+            raise ValueError(
+                f"depth must be a whole number from 0, the root's. Received: {depth}. Count steps from the root."
+            )
         found, inverse = np.unique(np.asarray(ids), return_inverse=True)
-        collapsed = np.array([self._collapse(int(value), depth) for value in found], dtype=np.uint32)
+        if found.size and (found.dtype.kind not in "ui" or found[0] < 0 or found[-1] >= 2**32):
+            raise ValueError(
+                "Structure ids must be whole numbers from 0 to 2**32 - 1. "
+                f"Received: {found.dtype} from {found[0]} to {found[-1]}. Pass an annotation, such as uint32."
+            )
+        collapsed = np.array([self._collapse(int(value), int(depth)) for value in found], dtype=np.uint32)
         return collapsed[inverse].reshape(np.shape(ids))
 
     def colors(self, ids: Any) -> np.ndarray:

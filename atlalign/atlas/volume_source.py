@@ -9,6 +9,7 @@ import numpy as np
 
 from atlalign.atlas.interpolation import Axes, nearest, trilinear
 from atlalign.atlas.source import halves
+from atlalign.errors import AtlasError
 
 _Triple = tuple[float, float, float]
 # The voxels that set the scale of the reference; more would not change a percentile.
@@ -26,10 +27,13 @@ class VolumeSource:
     resolution_um : tuple of 3 float
         Spacing of the annotation, um.
     load_reference, load_annotation, load_hemispheres : callable returning ndarray
-        Called once, on first use. Without `load_hemispheres` the midline is the middle of the ml axis.
+        Called once, on first use, which raises AtlasError if the volume holds nothing. Without
+        `load_hemispheres` the midline is the middle of the ml axis.
     reference_resolution_um, reference_first_voxel_um : tuple of 3 float, optional
         Spacing of the reference and where the centre of its first voxel lies from the outer corner of the
         annotation's grid, um; by default the annotation's spacing and half the reference's.
+    name : str
+        What messages call the atlas.
 
     Examples
     --------
@@ -50,9 +54,11 @@ class VolumeSource:
         *,
         reference_resolution_um: _Triple | None = None,
         reference_first_voxel_um: _Triple | None = None,
+        name: str = "it",
     ):
         self.shape = shape
         self.resolution_um = resolution_um
+        self._name = name
         self._reference_step = reference_resolution_um or resolution_um
         a, b, c = self._reference_step
         self._reference_first = reference_first_voxel_um or (a / 2, b / 2, c / 2)
@@ -93,14 +99,29 @@ class VolumeSource:
             if name not in self._volumes:
                 volume = self._loaders[name]()
                 if name == "reference":
-                    self._white = _white_level(volume)
+                    self._white = _white_level(volume, self._name)
+                elif name == "annotation" and not (volume[::8, ::8, ::8].any() or volume.any()):
+                    raise AtlasError(
+                        "An atlas's annotation must hold structure ids other than 0. "
+                        f"Received: only 0 in {self._name}. Check which file the atlas names as its annotation."
+                    )
                 self._volumes[name] = volume
             return self._volumes[name]
 
 
-def _white_level(volume: np.ndarray) -> float:
+def _white_level(volume: np.ndarray, name: str) -> float:
     """Return the value that becomes 1: a high percentile of the tissue, which no single voxel moves."""
     stride = max(1, int(np.ceil((volume.size / _MAX_SAMPLE) ** (1 / 3))))
-    sample = np.asarray(volume[::stride, ::stride, ::stride])
-    tissue = sample[np.isfinite(sample) & (sample > 0)]
-    return float(np.percentile(tissue, _WHITE_PERCENTILE)) if tissue.size else 1.0
+    tissue = _tissue(volume[::stride, ::stride, ::stride])
+    if not tissue.size:
+        tissue = _tissue(volume)  # so sparse that the sample missed it
+    if not tissue.size:
+        raise AtlasError(
+            "An atlas's reference must hold finite values above 0. "
+            f"Received: none in {name}. Check which file the atlas names as its reference."
+        )
+    return float(np.percentile(tissue, _WHITE_PERCENTILE))
+
+
+def _tissue(volume: np.ndarray) -> np.ndarray:
+    return volume[np.isfinite(volume) & (volume > 0)]

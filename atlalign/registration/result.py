@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 # Section pixels whose atlas points are computed at once: a few hundred MB of intermediate arrays.
 _PIXELS_AT_ONCE = 2**20
 
+# What can be interpolated without loss.
+_DTYPES = (np.uint8, np.uint16, np.float32, np.float64)
+
 
 @dataclass(frozen=True, eq=False)
 class Step:
@@ -244,13 +247,20 @@ class Registration:
         Raises
         ------
         ValueError
-            If the image is of another size.
+            If the image is of another size or dtype.
         """
         image = self.section.image if image is None else np.asarray(image)
         if image.shape[:2] != self.section.shape:
             raise ValueError(
                 f"An image to warp must have the section's height and width, {self.section.shape}. "
                 f"Received: shape {image.shape}. Resize it, or register it as its own section."
+            )
+        image = image.astype(image.dtype.newbyteorder("="), copy=False)
+        if image.dtype not in _DTYPES or image.ndim not in (2, 3):
+            raise ValueError(
+                "An image to warp must be (h, w) or (h, w, c) of dtype uint8, uint16, float32 or float64. "
+                f"Received: shape {image.shape}, dtype {image.dtype}. Convert it with image.astype; "
+                "for structure ids see labels()."
             )
         deltas_xy = self.field.deltas_xy
         return resample(image, self.canvas.to_section, self.canvas.shape, deltas_xy=deltas_xy, fill=fill)

@@ -114,7 +114,7 @@ class Canvas:
         Raises
         ------
         ValueError
-            If the plane is nearer to sagittal or horizontal than to coronal.
+            If the plane is nearer to sagittal or horizontal than to coronal, or shows no tissue of the atlas.
         """
         extent = np.asarray(atlas.shape_um, dtype=np.float64)
         normal = np.cross(plane.u_um, plane.v_um)
@@ -132,6 +132,12 @@ class Canvas:
         middle[0] = (normal @ plane.origin_um - normal[1:] @ middle[1:]) / normal[0]
         u, v = across * extent[2], down * extent[1]
         upright = Plane(middle - u / 2 - v / 2, u, v)
+        if not atlas.annotation_plane(upright, shape).any():
+            raise ValueError(
+                "A section's plane must show tissue of the atlas. Received: a plane through "
+                f"{middle[0]:.0f} um of {extent[0]:g} um, where atlas {atlas.name} has none. Correct the anchoring, or "
+                "leave this section out."
+            )
         corners = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
         there = upright.um_to_pixels(plane.pixels_to_um(corners, section.shape), shape)
         matrix = np.column_stack([there[1] - there[0], there[2] - there[0], there[0]])

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 _FARTHEST = 1e8  # px; cv2.remap overflows beyond, and no image reaches so far
+_LONGEST = 32766  # px; cv2.remap counts pixels in 16 bits, in what it reads and in what it writes
 
 
 def apply_affine(matrix: np.ndarray, points_xy: Any) -> np.ndarray:
@@ -129,14 +130,29 @@ def resample(
     y, x = np.indices(shape, dtype=np.float64)
     if deltas_xy is not None:
         x, y = x + deltas_xy[..., 0], y + deltas_xy[..., 1]
-    points = apply_affine(to_source, np.stack([x, y], axis=-1))
-    points = np.clip(points, -_FARTHEST, _FARTHEST).astype(np.float32)
-    result = cv2.remap(
-        source,
-        np.ascontiguousarray(points[..., 0]),
-        np.ascontiguousarray(points[..., 1]),
-        cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_CONSTANT,
-        borderValue=(fill,) * 4,
-    )
+    points = np.clip(apply_affine(to_source, np.stack([x, y], axis=-1)), -_FARTHEST, _FARTHEST)
+    result = np.empty((*shape, *source.shape[2:]), dtype=source.dtype)
+    _interpolate(source, points, fill, result)
     return result.astype(image.dtype, copy=False)
+
+
+def _interpolate(source: np.ndarray, points: np.ndarray, fill: float, result: np.ndarray) -> None:
+    """Write the values of an image at points (h, w, 2) into `result`, in tiles where cv2.remap needs them."""
+    if max(source.shape[:2]) > _LONGEST and points.size:
+        # Only the part that the points touch counts, and a margin that keeps the fill out of it.
+        limits = np.array(source.shape[1::-1])
+        low = np.clip(np.floor(points.min(axis=(0, 1))) - 1, 0, limits - 1).astype(int)
+        high = np.clip(np.floor(points.max(axis=(0, 1))) + 3, low + 1, limits).astype(int)
+        source = source[low[1] : high[1], low[0] : high[0]]
+        points = points - low
+    if max(source.shape[:2] + points.shape[:2]) > _LONGEST:
+        axis = int(np.argmax(points.shape[:2]))
+        halves = (np.array_split(array, 2, axis=axis) for array in (points, result))
+        for part, written in zip(*halves, strict=True):
+            _interpolate(source, part, fill, written)
+        return
+    x, y = (np.ascontiguousarray(points[..., i], dtype=np.float32) for i in (0, 1))
+    # a tuple of four, one for each channel that there can be
+    result[...] = cv2.remap(
+        source, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(fill,) * 4
+    ).reshape(result.shape)

@@ -20,6 +20,12 @@ _DTYPES = (np.uint8, np.uint16, np.float32, np.float64)
 # The share of the tissue, in percent, that is allowed to be brighter than 1 in the model image.
 _SATURATED = 0.5
 
+# um; from far below what light resolves to far above any section
+_PIXEL_SIZES = (1e-3, 1e5)
+
+# What is done to a section multiplies its values by the square of a number of pixels; larger ones would overflow.
+_LARGEST = 1e24
+
 
 class Section:
     """A section's image, what its pixels measure, and where its tissue is.
@@ -39,8 +45,8 @@ class Section:
     Raises
     ------
     ValueError
-        If the image has another shape or dtype, no pixel, NaN or infinite values, or the pixel size is not
-        positive.
+        If the image has another shape or dtype, no pixel, NaN, infinite or enormous values, or the pixel size
+        is not between 0.001 and 100 000 um.
 
     Examples
     --------
@@ -74,7 +80,8 @@ class Section:
         FileNotFoundError
             If there is no such file.
         InvalidFileError
-            If the file is no image, is truncated, is a stack, has no such channel, or holds NaN.
+            If the file is no image, is truncated, is a stack, has no such channel, or holds NaN, infinite or
+            enormous values.
 
         Examples
         --------
@@ -226,13 +233,14 @@ def checked_pixel_size(pixel_size_um: Any) -> tuple[float, float]:
     >>> checked_pixel_size(25), checked_pixel_size((12.5, 14))
     ((25.0, 25.0), (12.5, 14.0))
     """
+    low, high = _PIXEL_SIZES
     try:
         size = np.broadcast_to(np.asarray(pixel_size_um, dtype=np.float64), (2,))
     except (TypeError, ValueError):
         size = np.array([np.nan])
-    if not (np.isfinite(size).all() and (size > 0).all()):
+    if not ((size >= low) & (size <= high)).all():
         raise ValueError(
-            "pixel_size_um must be one positive number, or two (across, down). "
+            f"pixel_size_um must be one number from {low:g} to {high:g}, or two (across, down). "
             f"Received: {pixel_size_um}. Give the size of the image's pixels in micrometres."
         )
     return float(size[0]), float(size[1])
@@ -259,11 +267,11 @@ def _checked_image(image: np.ndarray, name: str) -> np.ndarray:
             f"Received: {name} of dtype {image.dtype}. Convert it to 8 or 16 bit."
         )
     image = np.ascontiguousarray(image, dtype=native)
-    n_bad = 0 if image.dtype.kind != "f" else np.count_nonzero(~np.isfinite(image))
+    n_bad = 0 if image.dtype.kind != "f" else np.count_nonzero(~(np.abs(image) <= _LARGEST))
     if n_bad:
         raise ValueError(
-            "A section's pixels must be finite numbers. "
-            f"Received: {name}, {n_bad} of whose values are NaN or infinite. Replace them."
+            f"A section's pixels must be finite numbers, at most {_LARGEST:g} in size. "
+            f"Received: {name}, {n_bad} of whose values are NaN, infinite or larger. Replace them."
         )
     if image.ndim == 3 and image.shape[2] == 4 and not image[..., 3].any():
         raise ValueError(

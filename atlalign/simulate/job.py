@@ -88,7 +88,7 @@ def simulate_dataset(
             resolution_um=(atlas.shape_um[1] / shape[0], atlas.shape_um[2] / shape[1]),
             stain="simulated",
         ),
-        lambda seed: _Simulation({**settings, "seed": seed}, atlas),
+        lambda seed: _Simulation({**settings, "seed": seed}, atlas.brainglobe_dir, atlas),
         settings,
         what="simulation",
         random_state=random_state,
@@ -102,18 +102,20 @@ class _Simulation:
     """The task: simulate a block. The atlas does not travel with it; each process loads it once."""
 
     settings: dict[str, Any]
+    brainglobe_dir: str | None
     atlas: Atlas | None = None
 
     def __reduce__(self):
-        return _Simulation, (self.settings,)
+        return _Simulation, (self.settings, self.brainglobe_dir)
 
     def __call__(self, block: int) -> Columns:
-        return _simulate_block(block, self.atlas or _load_atlas(self.settings["atlas"]), self.settings)
+        atlas = self.atlas or _load_atlas(self.settings["atlas"], self.brainglobe_dir)
+        return _simulate_block(block, atlas, self.settings)
 
 
 @lru_cache(maxsize=1)
-def _load_atlas(spec: str) -> Atlas:
-    return Atlas.load(spec)
+def _load_atlas(spec: str, brainglobe_dir: str | None) -> Atlas:
+    return Atlas.load(spec, brainglobe_dir=brainglobe_dir)
 
 
 def _simulate_block(block: int, atlas: Atlas, settings: dict[str, Any]) -> Columns:

@@ -1,6 +1,7 @@
 """BrainGlobe atlases: one written to disk and read by name, and objects of the older interface."""
 
 import json
+import pickle
 import sys
 from types import SimpleNamespace
 
@@ -133,6 +134,15 @@ def test_hemispheres_of_an_asymmetric_atlas_are_those_that_were_written(atlas):
 def test_metadata_is_carried_over(atlas):
     assert (atlas.name, atlas.version, atlas.spec) == (NAME, "1.0", NAME)
     assert (atlas.species, atlas.citation) == ("Mus musculus", "nobody")
+
+
+def test_an_atlas_from_another_folder_is_found_again_by_a_worker(installed, monkeypatch, tmp_path_factory):
+    monkeypatch.chdir(installed)
+    sent = pickle.dumps(Atlas.load(NAME, brainglobe_dir="."))
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    again = pickle.loads(sent)
+    np.testing.assert_array_equal(again.annotation_volume(), _volumes()["annotation"])
+    assert again.brainglobe_dir == str(installed.resolve())
 
 
 def test_a_symmetric_atlas_is_split_in_the_middle(tmp_path):

@@ -212,6 +212,15 @@ def _toml(folder, old, new):
         (lambda f: _toml(f, 'name = "small"', ""), "name is not valid"),
         (lambda f: _toml(f, "[25, 50, 40]", "[25, -50, 40]"), "resolution_um"),
         (lambda f: _toml(f, '"asr"', '"asa"'), "orientation is not valid"),
+        (lambda f: _toml(f, "[25, 50, 40]", "[25, nan, 40]"), r"resolution_um\.1 is not valid.*finite"),
+        (lambda f: _toml(f, "[25, 50, 40]", "[25, inf, 40]"), r"resolution_um\.1 is not valid.*finite"),
+        (
+            lambda f: _toml(f, "[annotation]", "first_voxel_um = [0, nan, 0]\n[annotation]"),
+            r"reference\.first_voxel_um\.1 is not valid.*finite.*page \"Install\"",
+        ),
+        (lambda f: (f / "atlas.toml").write_text("a = " + "[" * 10_000), "nested too deeply"),
+        (lambda f: (f / "atlas.toml").write_text("a = " + "9" * 5000), "valid TOML"),
+        (lambda f: (f / "structures.file").write_text("id,acronym\n1," + "a" * 140_000), r"structures\.file.*field"),
         (lambda f: _toml(f, '"csv"', '"xls"'), "structures.format is not valid"),
         (lambda f: _toml(f, 'name = "small"', 'name = "small"\ncolour = 1'), "colour is not valid"),
         (lambda f: (f / "annotation.npy").unlink(), "Every file that an atlas.toml names must exist"),
@@ -250,12 +259,48 @@ def test_a_truncated_volume_is_one_line_that_names_the_file(tmp_path, suffix):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("value", [-1, 2.5, np.nan, 2.0**32])
+@pytest.mark.parametrize("kind", ["allen", "brainglobe"])
+def test_structures_that_are_nested_too_deeply_are_one_line_that_names_the_file(tmp_path, kind):
+    folder = write_folder(tmp_path, kind=kind)
+    (folder / "structures.file").write_text("[" * 100_000)
+    with pytest.raises(AtlasError, match=r"structures\.file.*RecursionError") as caught:
+        Atlas.load(folder)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [-1, 2.5, np.nan, 2.0**32, np.uint64(2**32 + 1), np.int64(2**32)])
 def test_an_annotation_that_holds_no_ids_is_refused(tmp_path, value):
     folder = write_folder(tmp_path)
     np.save(folder / "annotation.npy", np.full(SHAPE, value))
     with pytest.raises(AtlasError, match="must hold structure ids"):
         Atlas.load(folder).annotation_plane(0)
+
+
+def test_ids_of_64_bits_are_read_whole(tmp_path):
+    folder = write_folder(tmp_path)
+    np.save(folder / "annotation.npy", np.full(SHAPE, 2**32 - 1, np.uint64))
+    assert (Atlas.load(folder).annotation_plane(0) == 2**32 - 1).all()
+
+
+def test_an_annotation_of_only_0_is_refused_when_first_used(tmp_path):
+    folder = write_folder(tmp_path)
+    np.save(folder / "annotation.npy", np.zeros(SHAPE, np.uint32))
+    atlas = Atlas.load(folder)
+    with pytest.raises(AtlasError, match="ids other than 0") as caught:
+        atlas.annotation_plane(0)
+    assert str(folder) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [0, np.nan, -3, np.inf])
+def test_a_reference_without_a_bright_voxel_is_refused_when_first_used(tmp_path, value):
+    folder = write_folder(tmp_path)
+    np.save(folder / "reference.npy", np.full(SHAPE, value, np.float32))
+    atlas = Atlas.load(folder)
+    with pytest.raises(AtlasError, match="finite values above 0") as caught:
+        atlas.reference_plane(0)
+    assert str(folder) in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_an_array_of_an_archive_is_taken_by_its_key(tmp_path):

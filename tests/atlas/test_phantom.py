@@ -250,3 +250,11 @@ def test_names_that_contradict_themselves_are_refused():
         Atlas.load("phantom:fine")
     with pytest.raises(ValueError, match="must agree"):
         Atlas.load("phantom:50", spacing_um=25)
+
+
+@pytest.mark.parametrize("spacing_um", [100 / 3, 12.5, 50, 123.456789012345, np.float64(400 / 7)])
+def test_any_spacing_is_loaded_again_exactly(spacing_um):
+    atlas = Atlas.load("phantom", spacing_um=spacing_um)
+    for again in (Atlas.load(atlas.spec), pickle.loads(pickle.dumps(atlas))):
+        assert again.resolution_um == atlas.resolution_um
+        assert again.spec == atlas.spec

@@ -103,6 +103,34 @@ def test_rows_that_are_no_tree_are_refused(rows, message):
         Structures(rows)
 
 
-def test_a_negative_depth_is_refused():
-    with pytest.raises(ValueError, match="at least 0"):
-        Structures([(1, "a", "", None, (0, 0, 0))]).at_depth([1], -1)
+ROOT = (1, "root", "", None, (0, 0, 0))
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ((1, "CTX", "", None, (0, 0, 0)), "id must occur once"),
+        ((2, "root", "", 1, (0, 0, 0)), "Each acronym must occur once. Received: 'root' of 1 and 2"),
+        ((2, "CTX", "", None, (0, 0, 0)), r"one root.*Received: 2 without a parent \(root, CTX\)"),
+        ((2, "CTX", "", 1, (0, 256, 0)), r"from 0 to 255. Received: \(0, 256, 0\) of CTX"),
+        ((2, "CTX", "", 1, (-1, 0, 0)), "from 0 to 255"),
+        ((2, "CTX", "", 1, (0, 0)), "three numbers"),
+    ],
+)
+def test_structures_that_contradict_each_other_are_refused_in_one_line(row, message):
+    with pytest.raises(AtlasError, match=message) as caught:
+        Structures([ROOT, row])
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("ids", [[-1, 1], [1.5], [np.nan], [2**32], ["CTX"], [2**80]])
+def test_at_depth_refuses_what_are_no_ids_in_one_line(ids):
+    with pytest.raises(ValueError, match=r"whole numbers from 0 to 2\*\*32 - 1") as caught:
+        Structures([ROOT]).at_depth(ids, 0)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("depth", [-1, 0.5])
+def test_a_depth_that_is_no_count_is_refused(depth):
+    with pytest.raises(ValueError, match="depth must be a whole number"):
+        Structures([ROOT]).at_depth([1], depth)

@@ -276,6 +276,16 @@ class TestWarp:
         with pytest.raises(ValueError, match="section's height and width"):
             self.registration.warp(np.zeros((5, 5), np.uint8))
 
+    @pytest.mark.parametrize("dtype", ["int32", "int64", "bool", "float16", "uint32"])
+    def test_an_image_of_a_dtype_that_cannot_be_interpolated_is_refused_in_one_line(self, dtype):
+        with pytest.raises(ValueError, match=f"uint8, uint16, float32 or float64.*{dtype}") as caught:
+            self.registration.warp(np.zeros(self.registration.section.shape, dtype))
+        assert "\n" not in str(caught.value)
+
+    def test_the_order_of_the_bytes_does_not_matter(self):
+        image = np.full(self.registration.section.shape, 900, ">u2")
+        assert self.registration.warp(image)[40, 57] == 900
+
 
 class TestRegisterImages:
     reference = ATLAS.reference_plane(6000)

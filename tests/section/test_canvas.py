@@ -108,3 +108,21 @@ def test_a_plane_without_tissue_is_refused():
 def test_the_side_of_the_animals_left_is_named(angle, mirrored, side):
     section = Section(np.zeros((90, 90), np.uint8))
     assert Canvas.by_anchoring(section, ATLAS, _tilted(angle, 0, 0, mirrored), SHAPE).animal_left == side
+
+
+@pytest.mark.parametrize("position", [13426, -300])
+def test_an_anchored_plane_outside_the_atlas_is_refused_in_one_line(position):
+    section = Section(np.zeros((70, 90), np.uint8))
+    with pytest.raises(ValueError, match=rf"must show tissue.*through {position} um of 13200 um.*has none") as caught:
+        Canvas.by_anchoring(section, ATLAS, _tilted(0, 0, 0, False, position), SHAPE)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.shared
+def test_a_real_section_anchored_beyond_the_atlas_is_refused(shared):
+    from atlalign.plane_io import read_anchorings
+
+    planes = read_anchorings(shared / "sections" / "ish_allen" / "alignment.json", extent_um=ATLAS.shape_um)
+    section = Section(np.zeros((70, 90), np.uint8))
+    with pytest.raises(ValueError, match="must show tissue"):
+        Canvas.by_anchoring(section, ATLAS, planes["71661813_s0001.jpg"], SHAPE)

@@ -1,5 +1,8 @@
 """Reading the image file of a section."""
 
+import contextlib
+import logging
+
 import cv2
 import numpy as np
 import pytest
@@ -129,3 +132,84 @@ def test_a_picture_too_large_to_decode_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     with pytest.raises(InvalidFileError, match="at most 200 pixels"):
         read_image(tmp_path / "a.png")
+
+
+def _cmyk(tmp_path, dtype="uint8"):
+    image = np.zeros((9, 13, 4), dtype)
+    image[..., 1:3] = np.iinfo(dtype).max
+    image[:4] = 0
+    tifffile.imwrite(tmp_path / "a.tif", image, photometric="separated")
+    return tmp_path / "a.tif"
+
+
+def test_a_cmyk_tiff_is_converted_to_rgb(tmp_path):
+    image = read_image(_cmyk(tmp_path))
+    assert image.shape == (9, 13, 3)
+    assert image[0, 0].tolist() == [255, 255, 255]
+    assert image[8, 0].tolist() == [255, 0, 0]
+
+
+def test_a_planar_cmyk_tiff_is_converted_to_rgb(tmp_path):
+    inks = np.zeros((4, 9, 13), np.uint8)
+    inks[1:3] = 255
+    tifffile.imwrite(tmp_path / "a.tif", inks, photometric="separated", planarconfig="separate")
+    image = read_image(tmp_path / "a.tif")
+    assert image.shape == (9, 13, 3)
+    assert image[8, 0].tolist() == [255, 0, 0]
+
+
+def test_a_channel_of_a_cmyk_tiff_is_the_ink_as_stored(tmp_path):
+    assert read_image(_cmyk(tmp_path), channel=1)[8, 0] == 255
+
+
+def test_cmyk_of_16_bits_is_refused_with_the_remedy(tmp_path):
+    with pytest.raises(InvalidFileError, match=r"SEPARATED of uint16. Save it as RGB") as caught:
+        read_image(_cmyk(tmp_path, "uint16"))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("mode", ["LAB", "YCbCr"])
+def test_other_colour_spaces_are_refused_with_the_remedy(tmp_path, mode):
+    Image.frombytes(mode, (13, 9), bytes(9 * 13 * 3)).save(tmp_path / "a.tif")
+    with pytest.raises(InvalidFileError, match=r"(CIELAB|YCBCR) of uint8. Save it as RGB"):
+        read_image(tmp_path / "a.tif")
+    assert read_image(tmp_path / "a.tif", channel=0).shape == (9, 13)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"photometric": "minisblack", "planarconfig": "contig"},
+        {"photometric": "rgb", "extrasamples": ["unspecified"]},
+        {"photometric": "minisblack", "planarconfig": "contig", "extrasamples": ["unassalpha"] * 3},
+    ],
+)
+def test_four_channels_without_a_stated_alpha_need_a_choice(tmp_path, written):
+    image = _noise((9, 13, 4), "uint8")
+    tifffile.imwrite(tmp_path / "a.tif", image, **written)
+    with pytest.raises(InvalidFileError, match=r"channel=0\.\.3"):
+        read_image(tmp_path / "a.tif")
+    assert np.array_equal(read_image(tmp_path / "a.tif", channel=3), image[..., 3])
+
+
+def test_associated_alpha_is_alpha(tmp_path):
+    image = _noise((9, 13, 4), "uint8")
+    tifffile.imwrite(tmp_path / "a.tif", image, photometric="rgb", extrasamples=["assocalpha"])
+    assert np.array_equal(read_image(tmp_path / "a.tif"), image)
+
+
+def test_reading_an_odd_tiff_logs_and_warns_nothing(tmp_path, caplog, recwarn):
+    tifffile.imwrite(tmp_path / "a.tif", _noise((64, 64), "uint8"), description="x" * 200)
+    content = bytearray((tmp_path / "a.tif").read_bytes())
+    # the type of each tag after the second becomes nonsense, which tifffile logs
+    for tag in range(2, 6):
+        content[8 + 2 + 12 * tag + 2] = 99
+    (tmp_path / "a.tif").write_bytes(bytes(content))
+    with tifffile.TiffFile(tmp_path / "a.tif"):
+        assert caplog.records
+    caplog.clear()
+    with contextlib.suppress(InvalidFileError):
+        read_image(tmp_path / "a.tif")
+    assert not caplog.records
+    assert not recwarn.list
+    assert not logging.getLogger("tifffile").disabled

@@ -80,3 +80,34 @@ def test_outside_the_image_the_fill_value_is_taken():
 def test_enormous_displacements_give_the_fill_value():
     image = np.ones((4, 4), np.float32)
     assert (resample(image, np.eye(2, 3), (4, 4), deltas_xy=np.full((4, 4, 2), 1e30)) == 0).all()
+
+
+LONG = 40_000
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_an_image_too_long_for_one_pass_is_resampled_all_the_same(axis, dtype):
+    image = np.moveaxis(np.tile(np.arange(LONG) % 200, (3, 1)).astype(dtype), 1, axis)
+    assert np.array_equal(resample(image, np.eye(2, 3), image.shape), image)
+
+
+def test_a_point_far_along_a_long_image_is_as_exact_as_one_at_its_start():
+    ramp = np.tile(np.arange(LONG, dtype=np.float64), (3, 1))
+    matrix = np.array([[1.0, 0, LONG - 20.25], [0, 1, 0]])
+    assert np.allclose(resample(ramp, matrix, (3, 10))[1], LONG - 20.25 + np.arange(10), atol=1e-3)
+
+
+def test_colours_of_a_long_image_turn_and_are_filled_outside():
+    image = np.random.default_rng(0).integers(0, 255, (2, LONG, 3), np.uint8)
+    turned = resample(image, np.array([[0.0, 1, 0], [1, 0, -1]]), (LONG, 4), fill=7)
+    assert np.array_equal(turned[:, 1:3], np.swapaxes(image, 0, 1))
+    assert (turned[:, [0, 3]] == 7).all()
+
+
+def test_tiles_agree_with_one_pass(monkeypatch):
+    image = np.random.default_rng(0).random((60, 70), np.float32)
+    matrix = np.array([[0.8, -0.5, 20], [0.5, 0.8, -9]])
+    whole = resample(image, matrix, (65, 50), fill=3)
+    monkeypatch.setattr("atlalign.section.resampling._LONGEST", 16)
+    assert np.allclose(resample(image, matrix, (65, 50), fill=3), whole, atol=1e-4)

@@ -47,7 +47,7 @@ def test_another_dtype_is_refused(dtype):
         Section(np.zeros((5, 6), dtype))
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 2e24, -1e30, 3e38])
 def test_values_that_are_not_finite_are_refused(bad):
     image = _image(dtype="float32")
     image[3, 4] = bad
@@ -61,7 +61,7 @@ def test_a_file_with_nan_is_refused_as_a_file(tmp_path):
         Section.read(tmp_path / "a.tif")
 
 
-@pytest.mark.parametrize("size", [0, -1, np.nan, np.inf, (1, 2, 3), (1, 0), "wide", [[1]] * 3])
+@pytest.mark.parametrize("size", [0, -1, np.nan, np.inf, (1, 2, 3), (1, 0), "wide", [[1]] * 3, 9e-4, 1.1e5])
 def test_a_pixel_size_that_is_not_positive_is_refused(size):
     with pytest.raises(ValueError, match="pixel_size_um must be"):
         Section(_image(), size)
@@ -139,3 +139,21 @@ def test_the_tissue_mask_follows_the_grid():
     shift = np.array([[1.0, 0, 10], [0, 1, 0]])
     shifted = section.tissue_mask((60, 60), grid_to_section=shift)
     assert np.array_equal(shifted, section.tissue_mask()[:, 10:70])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("level", [9e23, -9e23, 1e-300])
+@pytest.mark.parametrize("channels", [(), (3,)])
+@pytest.mark.filterwarnings("error")
+def test_the_largest_and_smallest_values_raise_no_warnings(dtype, level, channels):
+    image = np.random.default_rng(0).uniform(-0.02, 0.02, (300, 400, *channels)).astype(dtype) * level
+    image[100:200, 50:250] = level
+    normalized = Section(image).normalized()
+    assert np.isfinite(normalized).all()
+
+
+def test_a_file_with_enormous_values_is_refused_as_a_file(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.full((5, 6), 1e200))
+    with pytest.raises(InvalidFileError, match=r"at most 1e\+24 in size.*a\.tif, 30 of") as caught:
+        Section.read(tmp_path / "a.tif")
+    assert "\n" not in str(caught.value)

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 import atlalign
 from atlalign._files import atomic_path, require_folder
 from atlalign._parts import begin_or_resume, block_path, is_whole, journal_path, own
+from atlalign._progress import no_progress
 from atlalign._workers import workforce
 from atlalign.dataset import Attributes, create_dataset
 from atlalign.errors import AtlalignError
@@ -29,17 +30,6 @@ _SAMPLES_A_BLOCK = 8
 
 Columns = dict[str, NDArray]
 Task = Callable[[int], Columns]
-
-
-def no_progress(blocks: Iterable[int], **_: int) -> Iterable[int]:
-    """Yield the blocks and show nothing.
-
-    Examples
-    --------
-    >>> list(no_progress([0, 1], total=2, done=0))
-    [0, 1]
-    """
-    return blocks
 
 
 def rows_of(block: int, n: int) -> range:

@@ -30,12 +30,28 @@ def track(items: Iterable, description: str, total: int | None = None, done: int
         yield from _lines(items, description, total, done)
 
 
-def _bar(items, description, total, done):
+def no_progress(items: Iterable, **_: int) -> Iterable:
+    """Return the items and show nothing.
+
+    Examples
+    --------
+    >>> list(no_progress([0, 1], total=2, done=0))
+    [0, 1]
+    """
+    return items
+
+
+def new_bar():
+    """Return a rich progress bar on stderr: description, bar, count, time left."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    return Progress(*columns, console=Console(stderr=True))
+
+
+def _bar(items, description, total, done):
+    with new_bar() as progress:
         task = progress.add_task(description, total=total, completed=done)
         for item in items:
             yield item

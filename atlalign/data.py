@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from atlalign._files import require_file
 from atlalign.atlas.volumes import read_volume
 from atlalign.dataset import COLUMNS, open_dataset
-from atlalign.errors import InvalidFileError
+from atlalign.errors import InvalidFileError, one_line
 from atlalign.utils import as_generator
 
 __all__ = [
@@ -295,7 +295,7 @@ def segmentation_collapsing_labels(path: str | os.PathLike | None = None) -> dic
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:
-        content, reason = None, " ".join(str(error).split())
+        content, reason = None, one_line(error)
     else:
         reason = "no structure with an id and children"
         if isinstance(content, dict) and isinstance(content.get("msg"), list) and len(content["msg"]) == 1:

@@ -17,7 +17,8 @@ import numpy as np
 
 import atlalign
 from atlalign._files import atomic_path, require_file
-from atlalign.errors import InvalidFileError
+from atlalign._progress import no_progress
+from atlalign.errors import InvalidFileError, one_line
 from atlalign.plane import Plane
 
 SCHEMA_VERSION = "1"
@@ -140,7 +141,7 @@ def open_dataset(path) -> h5py.File:
     except OSError as error:
         raise InvalidFileError(
             f"A dataset must be a whole HDF5 file. Received: {path}, which HDF5 cannot open "
-            f"({_one_line(error)}). Make it again or copy it again."
+            f"({one_line(error)}). Make it again or copy it again."
         ) from error
     faults = layout_faults(file)
     if faults:
@@ -216,7 +217,7 @@ def sample_faults(file: h5py.File, index: int) -> list[str]:
     return faults
 
 
-def check_dataset(path, progress=lambda samples: samples) -> list[str]:
+def check_dataset(path, progress=no_progress) -> list[str]:
     """Read a whole dataset and name every fault with its sample.
 
     Parameters
@@ -329,7 +330,3 @@ def _text(value: Any) -> str:
 def _sample_shape(column: _Column, size) -> tuple[int, ...]:
     named = {"h": size[0], "w": size[1]}
     return tuple(named.get(length, length) for length in column.trailing)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

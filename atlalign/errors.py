@@ -4,6 +4,17 @@ Every message states the rule, what was received, and the remedy, in one line: t
 """
 
 
+def one_line(reason: object) -> str:
+    r"""Return what another library says, an error or a text, in one line; an error without words by its name.
+
+    Examples
+    --------
+    >>> one_line(ValueError("two\nlines")), one_line(ValueError())
+    ('two lines', 'ValueError')
+    """
+    return " ".join(str(reason).split()) or type(reason).__name__
+
+
 class AtlalignError(Exception):
     """Base class of the package's own errors."""
 

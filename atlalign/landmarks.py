@@ -17,7 +17,7 @@ from atlalign._field.rbf import rbf_field
 from atlalign._field.scattered import fill_outside_hull, griddata_custom_field, griddata_field
 from atlalign._files import require_file
 from atlalign.base import DisplacementField
-from atlalign.errors import InvalidFileError
+from atlalign.errors import InvalidFileError, one_line
 
 __all__ = ["field_from_landmarks", "read_landmarks", "target_registration_error"]
 
@@ -188,7 +188,7 @@ def read_landmarks(path: str | os.PathLike) -> NDArray[np.float64]:
         columns = [names.index("x"), names.index("y")]
         points = np.array([[float(row[column]) for column in columns] for row in rows[1:]], dtype=np.float64)
     except (ValueError, IndexError, csv.Error) as error:
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         raise InvalidFileError(
             f"Landmarks must be a CSV table of numbers with a header that names X and Y. Received: {path} ({reason}). "
             f"{remedy}"

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from atlalign._files import atomic_path
+from atlalign._progress import no_progress
 from atlalign.dataset import check_dataset, open_dataset, split_indexes
 from atlalign.errors import AtlalignError, InvalidFileError
 from atlalign.run_folder import RunFolder
@@ -94,7 +95,7 @@ class TrainingConfig(BaseModel):
             object.__setattr__(self, "losses", losses)
 
 
-def fit(config: TrainingConfig, progress=lambda samples, **_: samples, callbacks=()) -> RunFolder:
+def fit(config: TrainingConfig, progress=no_progress, callbacks=()) -> RunFolder:
     """Train a network from the start.
 
     Everything is checked before anything is written: the folder, the data (every sample), the losses.
@@ -144,7 +145,7 @@ def fit(config: TrainingConfig, progress=lambda samples, **_: samples, callbacks
     return folder
 
 
-def resume(out, changes: dict | None = None, progress=lambda samples, **_: samples, callbacks=()) -> RunFolder:
+def resume(out, changes: dict | None = None, progress=no_progress, callbacks=()) -> RunFolder:
     """Go on with a run that was interrupted, or train a finished one for more epochs.
 
     Parameters

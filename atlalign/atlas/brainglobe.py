@@ -15,7 +15,7 @@ from atlalign.atlas.atlas import Atlas
 from atlalign.atlas.structure_files import brainglobe_rows
 from atlalign.atlas.structures import Structures
 from atlalign.atlas.volume_source import VolumeSource
-from atlalign.errors import AtlasError, MissingExtraError
+from atlalign.errors import AtlasError, MissingExtraError, one_line
 
 
 def load_brainglobe(name: str, brainglobe_dir: str | os.PathLike | None = None) -> Atlas:
@@ -175,7 +175,7 @@ def _quietly(read: Callable[[], np.ndarray], name: str) -> np.ndarray:
 
 
 def _damaged(name: str, error: Exception) -> AtlasError:
-    reason = " ".join(f"{type(error).__name__}: {error}".split())
+    reason = one_line(f"{type(error).__name__}: {error}")
     return AtlasError(
         f"An installed BrainGlobe atlas must be whole. Received: {name!r} ({reason}). Remove it and run: "
         f"brainglobe install -a {name}"

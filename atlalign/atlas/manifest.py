@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
 
-from atlalign.errors import AtlasError
+from atlalign.errors import AtlasError, one_line
 
 MANIFEST = "atlas.toml"
 
@@ -109,7 +109,7 @@ def read_manifest(folder: Path) -> Manifest:
         raise AtlasError(f"{path} must be valid TOML. Received: values nested too deeply. Flatten them.") from None
     # a number of thousands of digits is a plain ValueError, as are bytes that are not text
     except ValueError as error:
-        raise AtlasError(f"{path} must be valid TOML. Received: {_one_line(error)}. Correct that line.") from None
+        raise AtlasError(f"{path} must be valid TOML. Received: {one_line(error)}. Correct that line.") from None
     try:
         manifest = Manifest.model_validate(written)
     except ValidationError as error:
@@ -117,7 +117,7 @@ def read_manifest(folder: Path) -> Manifest:
         where = ".".join(str(part) for part in first["loc"])
         received = "nothing" if first["type"] == "missing" else repr(first["input"])
         raise AtlasError(
-            f"{path}: {where or 'the manifest'} is not valid ({_one_line(first['msg'])}). "
+            f"{path}: {where or 'the manifest'} is not valid ({one_line(first['msg'])}). "
             f"Received: {received}. Compare it with the example on the page "
             '"Install" of the documentation.'
         ) from None
@@ -128,7 +128,3 @@ def read_manifest(folder: Path) -> Manifest:
                 "Put the file there or correct the name."
             )
     return manifest
-
-
-def _one_line(error: object) -> str:
-    return " ".join(str(error).split())

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from atlalign.atlas.structures import Structures
-from atlalign.errors import AtlasError
+from atlalign.errors import AtlasError, one_line
 
 _Row = tuple[int, str, str, int | None, tuple[int, int, int]]
 
@@ -56,7 +56,7 @@ def read_structures(path: Path, file_format: str) -> Structures:
         *(KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError),
         *(csv.Error, RecursionError),
     ) as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        reason = one_line(f"{type(error).__name__}: {error}")
         raise AtlasError(
             f"A structures file must be of the format that atlas.toml says, {file_format!r}. "
             f"Received: {path} ({reason}). Correct the file or its format."

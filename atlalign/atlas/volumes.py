@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from atlalign.errors import AtlasError
+from atlalign.errors import AtlasError, one_line
 
 SUFFIXES = (".npz", ".npy", ".nrrd", ".nii", ".nii.gz", ".tif", ".tiff")
 
@@ -160,7 +160,7 @@ def _check(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> tuple[int, in
 
 
 def _unreadable(path: Path, error: Exception) -> AtlasError:
-    reason = " ".join(f"{type(error).__name__}: {error}".split())
+    reason = one_line(f"{type(error).__name__}: {error}")
     return AtlasError(
         f"A volume must be a whole file of the format that its name says. Received: {path} ({reason}). "
         "Copy or download it again."

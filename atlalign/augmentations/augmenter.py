@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from atlalign._files import require_folder
-from atlalign._jobs import Columns, make_dataset, no_progress, require_positive, rows_of
+from atlalign._jobs import Columns, make_dataset, require_positive, rows_of
+from atlalign._progress import no_progress
 from atlalign.augmentations.pair import LabelledPair, Recipe, draw_factor, find_edges, stretch_edges
 from atlalign.base import DisplacementField
 from atlalign.dataset import check_dataset, open_dataset, read_attributes

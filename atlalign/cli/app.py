@@ -9,7 +9,7 @@ import typer
 import atlalign
 from atlalign.cli import atlas, dataset, demo, register, train
 from atlalign.cli.options import new_app, show_help_without_command
-from atlalign.errors import AtlalignError
+from atlalign.errors import AtlalignError, one_line
 
 app = new_app()
 app.command("register")(register.register_command)
@@ -60,11 +60,11 @@ def _run(application: typer.Typer, name: str) -> None:
     except (AtlalignError, ValueError, TypeError, OSError, ArithmeticError, MemoryError) as error:
         if os.environ.get("ATLALIGN_DEBUG"):
             raise
-        _stop(" ".join(str(error).split()) or type(error).__name__, 2)
+        _stop(one_line(error), 2)
     except Exception as error:  # a bug, or a library's own error on input that nobody foresaw
         if os.environ.get("ATLALIGN_DEBUG"):
             raise
-        text = " ".join(f"{type(error).__name__}: {error}".split())
+        text = one_line(f"{type(error).__name__}: {error}")
         _stop(f"Something unexpected went wrong. Received: {text}. Set ATLALIGN_DEBUG=1 for where.", 2)
     if result == 130:  # Typer's answer to Ctrl-C
         _stop("Interrupted.", 130)

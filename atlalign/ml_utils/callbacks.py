@@ -6,6 +6,7 @@ import time
 
 import keras
 
+from atlalign._progress import new_bar
 from atlalign.ml_utils.models import save_model
 from atlalign.run_folder import RunFolder
 
@@ -72,19 +73,9 @@ class ProgressReport(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         """Open the bar if a person is watching."""
-        if not sys.stderr.isatty():
-            return
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-        )
-        self._bar.start()
+        if sys.stderr.isatty():
+            self._bar = new_bar()
+            self._bar.start()
 
     def on_epoch_begin(self, epoch, logs=None):
         """Begin the epoch's bar."""

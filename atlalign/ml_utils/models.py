@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 
 from atlalign._files import atomic_folder, atomic_path
-from atlalign.errors import ModelError
+from atlalign.errors import ModelError, one_line
 
 # Importing these registers them with Keras, so that files that name them load.
 from atlalign.ml_utils import losses  # noqa: F401
@@ -93,7 +93,7 @@ def load_model(path, compile=False):  # noqa: A002
     try:
         return _load_separate(path) if path.is_dir() else keras.saving.load_model(path, compile=compile)
     except Exception as error:  # Keras and HDF5 raise errors of every class on a damaged file
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = one_line(error)
         reason = reason if len(reason) <= 200 else reason[:200] + "..."
         raise ModelError(
             f"A model must be one that atlalign saved. Received: {path}, on which Keras says: {reason}"

@@ -15,7 +15,7 @@ import tifffile
 from PIL import Image
 
 from atlalign._files import require_file
-from atlalign.errors import InvalidFileError
+from atlalign.errors import InvalidFileError, one_line
 
 # Names are no guide: cameras and scanners write TIFF files called .jpg. The first bytes tell.
 _SIGNATURES = {
@@ -234,7 +234,7 @@ def _channels_last(image: np.ndarray, axes: str) -> np.ndarray:
 
 
 def _not_an_image(path: Path, kind: str, error: Exception) -> InvalidFileError:
-    reason = " ".join(str(error).split()) or type(error).__name__
+    reason = one_line(error)
     return InvalidFileError(
         f"A section must be a whole, readable image. Received: {path}, a damaged {kind} ({reason}). Export it again."
     )

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from atlalign._files import require_folder
-from atlalign._jobs import Columns, make_dataset, no_progress, require_positive, rows_of
+from atlalign._jobs import Columns, make_dataset, require_positive, rows_of
+from atlalign._progress import no_progress
 from atlalign.atlas import Atlas
 from atlalign.dataset import Attributes
 from atlalign.simulate.deformation import DEFORMATIONS, checked_shape

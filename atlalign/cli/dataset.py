@@ -1,7 +1,9 @@
 """`atlalign dataset`: make and check datasets of labelled pairs."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
+from statistics import median
 from typing import Annotated
 
 import typer
@@ -18,6 +20,13 @@ from atlalign.cli.options import (
 
 app = new_app()
 
+_NAMES_SHOWN = 5
+
+ShapeOption = Annotated[
+    str | None,
+    typer.Option(help="Image size in px.  [default: the atlas's own grid]", metavar="HEIGHT,WIDTH"),
+]
+
 
 @app.callback(invoke_without_command=True)
 def _help(context: typer.Context) -> None:
@@ -31,10 +40,7 @@ def simulate_command(
     atlas: AtlasOption,
     n: Annotated[int, typer.Option("--n", min=1, help="Number of pairs.")],
     deformation: Annotated[str, typer.Option(help="affine, local, or both.", metavar="affine|local|both")] = "both",
-    shape: Annotated[
-        str | None,
-        typer.Option(help="Image size in px.  [default: the atlas's own grid]", metavar="HEIGHT,WIDTH"),
-    ] = None,
+    shape: ShapeOption = None,
     workers: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 1,
     seed: SeedOption = 0,
 ) -> None:
@@ -47,12 +53,11 @@ def simulate_command(
     from atlalign._progress import track
     from atlalign.simulate import simulate_dataset
 
-    size = parse_numbers(shape, "--shape", int) if shape is not None else None
     simulate_dataset(
         out,
         atlas,
         n,
-        size,
+        _size(shape),
         deformation,
         seed,
         workers,
@@ -115,6 +120,88 @@ def augment_command(
         typer.echo(f"{copies} of them are copies of their original pair: no deformation of it was accepted")
 
 
+@app.command("from-quint")
+def from_quint_command(
+    series: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SERIES", help="Series of QuickNII, VisuAlign or DeepSlice: JSON, XML or CSV.", parser=parse_path
+        ),
+    ],
+    out: Annotated[Path, typer.Argument(metavar="OUT.h5", help="File to write.", parser=parse_path)],
+    images: Annotated[Path, typer.Option(help="Folder of the sections' images.", metavar="DIR", parser=parse_path)],
+    atlas: AtlasOption,
+    place_by: Annotated[
+        str,
+        typer.Option(
+            help="Where sections lie on their canvas: by their tissue, as register --position-um places them, and the "
+            "fields hold all; or by their anchoring, and the fields hold the markers alone.",
+            metavar="tissue|anchoring",
+        ),
+    ] = "tissue",
+    shape: ShapeOption = None,
+    least_overlap: Annotated[
+        float,
+        typer.Option(help="Leave out sections whose registered tissue overlaps the atlas's less; Dice, from 0 to 1."),
+    ] = 0.0,
+    pixel_size_um: Annotated[
+        str | None,
+        typer.Option(
+            "--pixel-size-um",
+            help="Size of the images' pixels in um, across and down, to place tissue with.  "
+            "[default: estimated from the tissue's extent]",
+            metavar="X[,Y]",
+        ),
+    ] = None,
+    channel: Annotated[
+        int | None, typer.Option(min=0, help="Which channel of multi-channel TIFFs, from 0.", metavar="N")
+    ] = None,
+    dataset_id: Annotated[
+        int | None,
+        typer.Option(min=0, help="Number of the brain.  [default: follows from the sections' names]", metavar="N"),
+    ] = None,
+    stain: Annotated[str, typer.Option(help="How the sections look, in free words.")] = "",
+    workers: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what became of each section as JSON.")] = False,
+) -> None:
+    """Make a pair of each section that was registered with QuickNII, VisuAlign or DeepSlice.
+
+    Says which sections were left out, and why. An interrupted call, given again, goes on where it stopped.
+
+    Example: atlalign dataset from-quint brain.json --images sections --atlas allen_mouse_25um pairs.h5
+    """
+    from atlalign._progress import track
+    from atlalign.quint import dataset_from_quint
+
+    made = dataset_from_quint(
+        series,
+        images,
+        atlas,
+        out,
+        shape=_size(shape),
+        place_by=place_by,
+        least_overlap=least_overlap,
+        pixel_size_um=None if pixel_size_um is None else _one_or_two(pixel_size_um),
+        channel=channel,
+        dataset_id=dataset_id,
+        stain=stain,
+        workers=workers,
+        progress=lambda sections, **how: track(sections, "Converting sections", **how),
+    )
+    if as_json:
+        typer.echo(json.dumps({"file": str(out), **asdict(made)}))
+        return
+    overlaps = sorted((overlap, name) for name, overlap in made.tissue_overlap.items())
+    typer.echo(f"Wrote {len(overlaps)} pairs to {out}")
+    middle, (lowest, its_name) = median(overlap for overlap, _ in overlaps), overlaps[0]
+    typer.echo(f"Tissue overlap with the atlas: median {middle:.3f}, lowest {lowest:.3f} ({its_name})")
+    for names, what in ((made.without_image, "no image"), (made.without_anchoring, "no anchoring")):
+        if names:
+            typer.echo(f"Left out {len(names)} with {what}: {_some(names)}", err=True)
+    for name, reason in made.left_out.items():
+        typer.echo(f"Left out {name}: {reason}", err=True)
+
+
 @app.command("check")
 def check_command(
     file: Annotated[Path, typer.Argument(metavar="FILE.h5", help="Dataset to check.", parser=parse_path)],
@@ -133,3 +220,18 @@ def check_command(
     else:
         typer.echo("\n".join(faults) or f"{file}: no faults")
     raise typer.Exit(2 if faults else 0)
+
+
+def _size(shape: str | None) -> tuple | None:
+    return None if shape is None else parse_numbers(shape, "--shape", int)
+
+
+def _one_or_two(pixel_size_um: str) -> float | tuple:
+    size = parse_numbers(pixel_size_um, "--pixel-size-um")
+    return size[0] if len(size) == 1 else size
+
+
+def _some(names: list[str]) -> str:
+    """Return a few names, and how many there are besides."""
+    shown = ", ".join(names[:_NAMES_SHOWN])
+    return shown if len(names) <= _NAMES_SHOWN else f"{shown} and {len(names) - _NAMES_SHOWN} more"

@@ -1,0 +1,1 @@
+"""How `atlalign.ml_utils.sampling` computes on each backend."""

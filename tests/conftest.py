@@ -13,3 +13,16 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"the real sections and atlas volumes are not at {SHARED}")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def lpips_weights() -> None:
+    """The weights of LPIPS, fetched once into the cache, which survives between runs."""
+    from atlalign.weights import FetchError, fetch_weights
+
+    try:
+        fetch_weights("lpips")
+    except FetchError as error:
+        if not error.no_connection:
+            raise
+        pytest.skip(f"the weights of LPIPS are not in the cache and there is no network: {error}")

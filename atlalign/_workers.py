@@ -64,9 +64,9 @@ def _run_in_processes(workers: int, function: Callable[[int], int], numbers: Seq
         return
     # Forked workers hang when the parent runs threads, as TensorFlow and OpenCV do; spawned ones start clean.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(numbers)), context, _begin_worker) as pool:
+    with ProcessPoolExecutor(min(workers, len(numbers)), context, begin_worker) as pool:
         try:
-            with _one_thread_a_process():
+            with one_thread_a_process():
                 futures = [pool.submit(function, number) for number in numbers]
             for future in as_completed(futures):
                 yield future.result()
@@ -82,7 +82,7 @@ def _run_in_processes(workers: int, function: Callable[[int], int], numbers: Seq
 
 
 @contextmanager
-def _one_thread_a_process() -> Iterator[None]:
+def one_thread_a_process() -> Iterator[None]:
     """Let processes that start meanwhile compute with one thread each: the processes are the parallelism."""
     before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
     os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
@@ -96,7 +96,8 @@ def _one_thread_a_process() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _begin_worker() -> None:
+def begin_worker() -> None:
+    """Make a process that has just started a good worker: one thread, deaf to Ctrl-C, gone when its parent is."""
     cv2.setNumThreads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, which ends its workers in order
     threading.Thread(target=_end_with_parent, daemon=True).start()

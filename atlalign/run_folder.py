@@ -18,9 +18,10 @@ class RunFolder:
 
     Attributes
     ----------
-    config, history, curves, best_model, last_model : pathlib.Path
-        ``config.json``, ``history.csv`` (a row an epoch), ``curves.png``, ``best.keras`` (of the lowest validation
-        loss), ``last.keras`` (with the optimizer's state, to go on from).
+    config, provenance, history, curves, batch, preview, best_model, last_model, tensorboard : pathlib.Path
+        ``config.toml``, ``provenance.json`` (packages, machine, checksums of the data), ``history.csv`` (a row an
+        epoch), ``curves.png``, ``batch.png`` (what the network sees), ``preview.png`` (validation pairs before and
+        after), ``best.keras`` (of the lowest validation loss), ``last.keras`` (to go on from), ``tensorboard/``.
 
     Examples
     --------
@@ -30,17 +31,22 @@ class RunFolder:
 
     def __init__(self, path):
         self.path = Path(path)
-        self.config = self.path / "config.json"
+        self.config = self.path / "config.toml"
+        self.provenance = self.path / "provenance.json"
         self.history = self.path / "history.csv"
         self.curves = self.path / "curves.png"
+        self.batch = self.path / "batch.png"
+        self.preview = self.path / "preview.png"
         self.best_model = self.path / "best.keras"
         self.last_model = self.path / "last.keras"
+        self.tensorboard = self.path / "tensorboard"
 
     def require_writable(self) -> None:
         """Raise an error with the remedy if a file is in the folder's place, or a folder in a file's."""
         if self.path.exists() and not self.path.is_dir():
             raise NotADirectoryError(f"The run folder must be a folder. Received a file: {self.path}. Choose another.")
-        for path in (self.config, self.history, self.curves, self.best_model, self.last_model):
+        files = (self.config, self.provenance, self.history, self.curves, self.batch, self.preview)
+        for path in (*files, self.best_model, self.last_model):
             require_no_folder(path)
 
     def read_history(self) -> list[dict]:

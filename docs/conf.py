@@ -38,7 +38,7 @@ autodoc_default_options = {
     "members": True,
     # What a class inherits from the package is documented with it; what comes from elsewhere is not.
     "inherited-members": "object, BaseException, BaseModel, Callback, ImportError, Layer, Loss, Mapping, Operation, "
-    "PyDataset",
+    "PyDataset, SwapEMAWeights",
     "exclude-members": "model_config, model_post_init",
 }
 numpydoc_show_class_members = False

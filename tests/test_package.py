@@ -26,3 +26,11 @@ def test_registering_with_plain_functions_needs_no_keras():
     )
     finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert finished.stdout.strip() == "False"
+
+
+def test_ml_utils_gives_the_names_of_old_scripts_and_loads_keras_only_for_them():
+    script = (
+        "import sys, atlalign.ml_utils as m; assert 'keras' not in sys.modules; "
+        "m.augmenter_1; assert 'keras' not in sys.modules; assert all(getattr(m, name) for name in m.__all__)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)

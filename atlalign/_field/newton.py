@@ -136,8 +136,8 @@ def _inverse_derivative(delta_x: NDArray, delta_y: NDArray) -> NDArray[np.float3
     padded = [cv2.copyMakeBorder(d, _PAD, _PAD, _PAD, _PAD, cv2.BORDER_REPLICATE) for d in (delta_x, delta_y)]
     xx, yx = (cv2.Sobel(d, cv2.CV_32F, 1, 0, ksize=1, scale=0.5, borderType=cv2.BORDER_REPLICATE) for d in padded)
     xy, yy = (cv2.Sobel(d, cv2.CV_32F, 0, 1, ksize=1, scale=0.5, borderType=cv2.BORDER_REPLICATE) for d in padded)
-    xx += 1
-    yy += 1
+    np.add(xx, 1, out=xx)
+    np.add(yy, 1, out=yy)
     determinant = xx * yy
     determinant -= xy * yx
     steep = determinant < _SMALLEST_DETERMINANT

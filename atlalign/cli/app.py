@@ -7,15 +7,17 @@ from typing import Annotated
 import typer
 
 import atlalign
-from atlalign.cli import atlas, dataset, demo, register, train
+from atlalign.cli import atlas, dataset, demo, evaluate, register, train, weights
 from atlalign.cli.options import new_app, show_help_without_command
 from atlalign.errors import AtlalignError, one_line
 
 app = new_app()
 app.command("register")(register.register_command)
 app.add_typer(train.app, name="train")
+app.command("evaluate")(evaluate.evaluate_command)
 app.add_typer(dataset.app, name="dataset")
 app.add_typer(atlas.app, name="atlas")
+app.add_typer(weights.app, name="weights")
 app.command("demo")(demo.demo_command)
 
 

@@ -17,7 +17,8 @@ def load_keras() -> None:
         try:
             import keras
 
-            keras.ops.zeros(1)  # the first tensor makes the backend look for devices, aloud
+            if keras.backend.backend() != "jax":  # JAX must find its other processes before its first tensor
+                keras.ops.zeros(1)  # the first tensor makes the backend look for devices, aloud
         except BaseException:
             said.seek(0)
             os.write(kept, said.read())

@@ -1,168 +1,158 @@
-"""`atlalign-train global|local`, also reached as `atlalign train`."""
+"""`atlalign-train global|local`, also reached as `atlalign train`: every setting is an option."""
 
+import inspect
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
 
-from atlalign.cli.options import SeedOption, new_app, parse_numbers, parse_path, show_help_without_command
+from atlalign.cli.options import new_app, parse_path, refuse_empty, show_help_without_command
+from atlalign.training.config import TrainingConfig, belongs_to
 
 app = new_app()
+
+_FLAGS = {"compute_inv": "--inverse/--no-inverse"}  # the setting's name is the argument of the factory
+_BEFORE = ("out", "atlas")  # what a person types first comes first in the help
 
 
 @app.callback(invoke_without_command=True)
 def _help(context: typer.Context) -> None:
-    """Train a network on an HDF5 dataset of labelled pairs."""
+    """Train a network on HDF5 datasets of labelled pairs."""
     show_help_without_command(context)
 
 
-DataArgument = Annotated[Path, typer.Argument(parser=parse_path, metavar="DATA.h5", help="Dataset of labelled pairs.")]
-OutOption = Annotated[
-    Path,
-    typer.Option(
-        parser=parse_path,
-        help="Run folder: config.json, history.csv, curves.png, best.keras, last.keras.",
-        metavar="RUN",
-    ),
-]
-AtlasOption = Annotated[
-    str | None,
-    typer.Option("--atlas", help="Atlas of the reference images.  [default: the dataset's own]", metavar="ATLAS"),
-]
-EpochsOption = Annotated[int, typer.Option(min=1, help="Passes over the training pairs.")]
-BatchSizeOption = Annotated[int, typer.Option(min=1, help="Pairs a step.")]
-LossesOption = Annotated[
-    str | None,
-    typer.Option(
-        help="Comma-separated: of the image, then of the field (and of the inverse field, for local). Image: mae, mse, "
-        "ncc_5, ncc_9, ncc_12, ncc_20. Field: also grad, mse_po, vector_distance, vdclip2, vdclip3. Two at once: "
-        "'first&second'.  [default: ncc_9,vector_distance]",
-        metavar="NAMES",
-    ),
-]
-WeightsOption = Annotated[
-    str,
-    typer.Option("--losses-weights", help="Comma-separated, one a loss; the last repeats.", metavar="NUMBERS"),
-]
-OptimizerOption = Annotated[
-    str,
-    typer.Option(help="adadelta, adagrad, adam, adamax, adamw, lion, nadam, rmsprop or sgd.", metavar="NAME"),
-]
-RateOption = Annotated[float, typer.Option("--learning-rate", help="Step size of the optimizer.")]
-ShareOption = Annotated[
-    float,
-    typer.Option("--validation-share", help="Share of the sections kept for validation, from 0 up to 1."),
-]
-AugmenterOption = Annotated[
-    str, typer.Option(help="Random changes of intensities: none or augmenter_1.", metavar="NAME")
-]
-ResumeOption = Annotated[
-    bool, typer.Option("--resume", help="Go on with the run in --out; only --epochs may then differ.")
-]
+def _command(kind: str, text: str) -> None:
+    """Make the command of a kind of network from the fields of the configuration."""
+
+    def train(context: typer.Context, **_: Any) -> None:
+        _train(kind, context)
+
+    fields = {name: field for name, field in TrainingConfig.model_fields.items() if belongs_to(field, kind)}
+    parameters = [
+        _parameter("context", typer.Context),
+        _parameter(
+            "data",
+            Annotated[
+                list[Path] | None,
+                typer.Argument(parser=parse_path, metavar="DATA.h5...", help="Datasets of labelled pairs."),
+            ],
+        ),
+        *(_option(name, fields[name]) for name in fields if name not in ("kind", "data")),
+        _parameter(
+            "config",
+            Annotated[
+                Path | None,
+                typer.Option(parser=parse_path, metavar="FILE.toml", help="Settings; options given here win."),
+            ],
+        ),
+        _parameter("preset", Annotated[str | None, typer.Option(metavar="paper", help="Losses as published.")]),
+        _parameter(
+            "resume",
+            Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")],
+            default=False,
+        ),
+    ]
+    train.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    train.__doc__ = text
+    app.command(kind)(train)
 
 
-@app.command("global")
-def train_global(
-    context: typer.Context,
-    data: DataArgument,
-    out: OutOption,
-    atlas: AtlasOption = None,
-    epochs: EpochsOption = 10,
-    batch_size: BatchSizeOption = 8,
-    losses: LossesOption = None,
-    losses_weights: WeightsOption = "1,1",
-    optimizer: OptimizerOption = "adam",
-    learning_rate: RateOption = 1e-3,
-    validation_share: ShareOption = 0.1,
-    seed: SeedOption = 0,
-    augmenter_ref: AugmenterOption = "none",
-    augmenter_mov: AugmenterOption = "none",
-    resume: ResumeOption = False,
-) -> None:
+def _parameter(name: str, annotation: Any, default: Any = None) -> inspect.Parameter:
+    if annotation is typer.Context:
+        default = inspect.Parameter.empty
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _option(name: str, field: Any) -> inspect.Parameter:
+    """Return an option without a value of its own: what is not given stays with the file or the default."""
+    flag = "--" + name.replace("_", "-")
+    if field.annotation is bool:
+        names = _FLAGS.get(name, f"{flag}/--no{flag[1:]}")
+        text = f"{field.description}  [default: {names.split('/')[0 if field.default else 1]}]"
+        return _parameter(name, Annotated[bool | None, typer.Option(names, help=text)])
+    choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+    default = "" if field.default in (None, ()) or field.is_required() else f"  [default: {_as_text(field.default)}]"
+    option = typer.Option(flag, help=field.description + default, metavar="|".join(choices) or _metavar(name, field))
+    option.callback = refuse_empty
+    return _parameter(name, Annotated[str | None, option])
+
+
+def _metavar(name: str, field: Any) -> str:
+    text = str(field.annotation)
+    for part, metavar in (("Path", "PATH"), ("tuple[str", "NAMES"), ("tuple", "NUMBERS"), ("int", "N"), ("float", "X")):
+        if part in text:
+            return metavar
+    return name.upper()
+
+
+def _as_text(value: Any) -> str:
+    return ",".join(f"{part:g}" for part in value) if isinstance(value, tuple) else str(value)
+
+
+_command(
+    "global",
     """Train the network that finds the affine part of a registration.
 
     Example: atlalign-train global pairs.h5 --out runs/global --epochs 20
-    """
-    _train("global", context)
-
-
-@app.command("local")
-def train_local(
-    context: typer.Context,
-    data: DataArgument,
-    out: OutOption,
-    atlas: AtlasOption = None,
-    epochs: EpochsOption = 10,
-    batch_size: BatchSizeOption = 8,
-    losses: LossesOption = None,
-    losses_weights: WeightsOption = "1,1",
-    optimizer: OptimizerOption = "adam",
-    learning_rate: RateOption = 1e-3,
-    validation_share: ShareOption = 0.1,
-    seed: SeedOption = 0,
-    augmenter_ref: AugmenterOption = "none",
-    augmenter_mov: AugmenterOption = "none",
-    compute_inv: Annotated[
-        bool,
-        typer.Option("--inverse/--no-inverse", help="Also learn the inverse field, from the swapped pair."),
-    ] = True,
-    resume: ResumeOption = False,
-) -> None:
+    """,
+)
+_command(
+    "local",
     """Train the network that finds the dense displacement field left after the affine part.
 
     Example: atlalign-train local pairs.h5 --out runs/local --epochs 20
-    """
-    _train("local", context)
+    """,
+)
 
 
 def _train(kind: str, context: typer.Context) -> None:
-    """Start or resume a run with the options of the command line, which are the settings' names."""
-    from pydantic import ValidationError
-
+    """Start or resume a run with the settings that were given, whose names are the options'."""
     from atlalign._progress import track
     from atlalign.cli.quiet import load_keras
-    from atlalign.training import TrainingConfig, fit
+    from atlalign.training import effective_config, fit
     from atlalign.training import resume as resume_run
+    from atlalign.training.config import needed_weights
+    from atlalign.weights import fetch_weights
 
-    settings = {"kind": kind, **context.params}
-    going_on = settings.pop("resume")
-    if settings["losses"] is None:
-        del settings["losses"]
+    given = {name: value for name, value in context.params.items() if value not in (None, [], ())}
+    file, preset, going_on = (given.pop(name, None) for name in ("config", "preset", "resume"))
+    if going_on and (file or preset):
+        raise ValueError(
+            "A resumed run has its own settings. Received: --resume with --config or --preset. Leave it out."
+        )
+    if going_on:
+        changes = _resumed_settings(kind, given)
     else:
-        settings["losses"] = tuple(settings["losses"].split(","))
-    settings["losses_weights"] = parse_numbers(settings["losses_weights"], "--losses-weights")
-    try:
-        config = TrainingConfig(**settings)
-    except ValidationError as error:
-        first = error.errors()[0]
-        option = "--" + "-".join(str(part) for part in first["loc"][:1]).replace("_", "-")
-        raise ValueError(f"{option}: {first['msg']}. Received: {first['input']!r}") from None
+        config = effective_config(kind, given, file, preset)
+        for name in needed_weights(config):
+            fetch_weights(name, progress=lambda sizes, **how: track(sizes, "Fetching weights (MB)", **how))
 
     load_keras()
     from atlalign.ml_utils.callbacks import ProgressReport
 
     report = ProgressReport()
     watch = {
-        "progress": lambda samples, **how: track(samples, "Checking pairs", **how),
+        "progress": lambda items, **how: track(items, "Checking pairs", **how),
         "callbacks": (report,),
     }
     try:
-        if going_on:
-            given = {name: getattr(config, name) for name in settings if name == "kind" or _was_given(context, name)}
-            folder = resume_run(config.out, given, **watch)
-        else:
-            folder = fit(config, **watch)
+        folder = resume_run(given["out"], changes, **watch) if going_on else fit(config, **watch)
     except KeyboardInterrupt:
         report.close()
-        typer.echo(
-            f"Interrupted. Go on with: atlalign-train {kind} {config.data} --out {config.out} --resume",
-            err=True,
-        )
+        out = Path(given["out"]) if going_on else config.out
+        typer.echo(f"Interrupted. Go on with: atlalign-train {kind} --out '{out}' --resume", err=True)
         sys.exit(130)
+    finally:
+        report.close()
     typer.echo(f"Best model: {folder.best_model}")
 
 
-def _was_given(context: typer.Context, name: str) -> bool:
-    source = context.get_parameter_source(name)
-    return source is not None and source.name == "COMMANDLINE"
+def _resumed_settings(kind: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Return what was given as validated settings."""
+    from atlalign.training import effective_config
+
+    if "out" not in given:
+        raise ValueError("--resume goes on with the run in --out. Received: no --out. Give the run folder.")
+    config = effective_config(kind, {"data": "none.h5", **given})
+    return {"kind": kind, **{name: getattr(config, name) for name in given}}

@@ -1,17 +1,13 @@
 """Batches of labelled pairs from an HDF5 file, for Keras."""
 
 import os
-from pathlib import Path
 
 import keras
 import numpy as np
 
-from atlalign.atlas import Atlas
-from atlalign.base import DisplacementField
-from atlalign.dataset import open_dataset, read_attributes
-from atlalign.errors import AtlasError, InvalidFileError, MissingExtraError
-from atlalign.ml_utils.augmentation import augment
-from atlalign.plane import Plane
+from atlalign.ml_utils.mlflow_log import log_arguments
+from atlalign.pairs import PairSource
+from atlalign.pairs.processes import BatchProcesses
 
 
 class SupervisedGenerator(keras.utils.PyDataset):
@@ -19,8 +15,8 @@ class SupervisedGenerator(keras.utils.PyDataset):
 
     Parameters
     ----------
-    hdf_path : path-like
-        Dataset as `atlalign.dataset` describes it.
+    hdf_path : path-like or sequence of path-like
+        Dataset as `atlalign.dataset` describes it, or several of one image size, used one after the other.
     batch_size : int
         Samples a batch; the last batch holds what is left.
     shuffle : bool
@@ -37,18 +33,33 @@ class SupervisedGenerator(keras.utils.PyDataset):
         Which samples, also repeatedly; all by default. A path names an ``.npy`` file.
     atlas : str, path-like or Atlas, optional
         Where the reference images come from; what the file's attributes say by default.
+    deformation : {"affine", "local", "both"}, optional
+        Deform the moving images, and their labels with them, anew in each epoch.
+    p_reg : float
+        Share of the deformed images that start from the registered image; the deformation alone is their label.
+    placements : ndarray (n, 2, 3), optional
+        An affine map a sample of the datasets, applied to its moving image first: what a global network found.
     random_state : None, int or numpy.random.Generator
         Where the randomness comes from. Order and augmentation of an epoch depend on it and on the number of the
         epoch alone, not on the number of workers.
+    processes : int
+        Number of processes that prepare batches; 0 leaves that to threads of this one.
     workers : int
-        Number of threads that prepare batches.
+        Number of those threads.
     max_queue_size : int
-        Number of batches that they prepare ahead.
+        Number of batches that are prepared ahead: what is held in memory, whatever the datasets' size.
+    shard : tuple (number, count)
+        Which share of each batch to give, where several machines train together.
+    multiple_of : int
+        Number of devices that share each batch: a last batch that is no multiple of it is cut to one, so that an epoch
+        may leave out some samples, in each epoch others when they are shuffled.
 
     Attributes
     ----------
     epoch : int
         Number of the epoch; set it to go on where an earlier run stopped.
+    first_batch : int
+        Number of this epoch's batches that are left out because an earlier run did them.
     shape : tuple (h, w)
         Size of the images.
 
@@ -91,114 +102,108 @@ class SupervisedGenerator(keras.utils.PyDataset):
         indexes=None,
         *,
         atlas=None,
+        deformation=None,
+        p_reg=0.5,
+        placements=None,
         random_state=None,
+        processes=0,
         workers=1,
         max_queue_size=10,
+        shard=(0, 1),
+        multiple_of=1,
     ):
-        # Threads, not processes: Keras would fork, and a forked child of a threaded backend hangs.
-        super().__init__(workers=workers, max_queue_size=max_queue_size)
+        # Keras's own workers are threads: processes of its making are forked, and a forked child of a threaded backend
+        # hangs. With `processes` the threads wait for ours.
+        super().__init__(workers=max(workers, processes), max_queue_size=max_queue_size)
         if int(batch_size) != batch_size or batch_size < 1:
             raise ValueError(f"batch_size must be a positive integer. Received: batch_size={batch_size}")
-        self.hdf_path = Path(hdf_path)
+        paths = [hdf_path] if isinstance(hdf_path, str | os.PathLike) else list(hdf_path)
+        self.source = PairSource(
+            paths,
+            atlas,
+            augmenter_ref=augmenter_ref,
+            augmenter_mov=augmenter_mov,
+            deformation=deformation,
+            p_reg=p_reg,
+            placements=placements,
+        )
+        self.hdf_path = paths[0] if len(paths) == 1 else paths
         self.batch_size = int(batch_size)
         self.shuffle = shuffle
         self.augmenter_ref = augmenter_ref
         self.augmenter_mov = augmenter_mov
         self.return_inverse = return_inverse
+        self.indexes = _check_indexes(indexes, len(self.source))
+        self.shape = self.source.shape
+        self.atlas = self.source.atlas
         self.epoch = 0
+        self.first_batch = 0
+        self._shard = _check_shard(shard, self.batch_size)
+        self._n_used = _check_enough(len(self.indexes), multiple_of)
         self._seed = int(np.random.default_rng(random_state).integers(2**63))
-        self._file = None
-        self._file_owner = None
-        with open_dataset(self.hdf_path) as file:
-            n, *shape = file["img"].shape
-            self.shape = tuple(shape)
-            self.indexes = _check_indexes(indexes, n)
-            self.atlas = _load_atlas(atlas, read_attributes(file).atlas, self.hdf_path)
+        self._maker = BatchProcesses(self.source, processes) if processes else self.source
         if mlflow_log:
-            self._log_to_mlflow()
+            log_arguments(
+                {
+                    "hdf_path": str(self.hdf_path),
+                    "batch_size": self.batch_size,
+                    "shuffle": self.shuffle,
+                    "augmenter_ref": augmenter_ref,
+                    "augmenter_mov": augmenter_mov,
+                    "return_inverse": return_inverse,
+                    "n_samples": len(self.indexes),
+                }
+            )
 
     def __len__(self):
-        """Return the number of batches, the last incomplete one included."""
-        return -(-len(self.indexes) // self.batch_size)
+        """Return the number of batches of this epoch, the last incomplete one included."""
+        return -(-self._n_used // self.batch_size) - self.first_batch
 
     def __getitem__(self, index):
         """Return batch `index` of the current epoch."""
         if not 0 <= index < len(self):
             raise IndexError(f"A batch index must satisfy 0 <= index < {len(self)}. Received: {index}")
-        return self._batch(slice(index * self.batch_size, (index + 1) * self.batch_size))
+        start = (index + self.first_batch) * self.batch_size
+        return self._batch(slice(start, start + self.batch_size))
 
     def get_all_data(self):
         """Return all samples as one batch, in the order of the current epoch."""
         return self._batch(slice(None))
 
     def on_epoch_end(self):
-        """Go on to the next epoch; Keras calls this."""
+        """Go on to the next epoch; Keras calls this, also once before the first one."""
         self.epoch += 1
 
-    def _batch(self, part: slice):
+    def close(self):
+        """End the worker processes, if there are any; they start again when a batch is asked for."""
+        if isinstance(self._maker, BatchProcesses):
+            self._maker.close()
+
+    def order(self):
+        """Return the positions in `indexes` in the order of the current epoch."""
         positions = np.arange(len(self.indexes))
         if self.shuffle:
             positions = np.random.default_rng([self._seed, self.epoch]).permutation(positions)
-        samples = [self._sample(position) for position in positions[part]]
-        reference, moving, registered, deltas_xy, inv_deltas_xy = (
-            np.stack(column) for column in zip(*samples, strict=True)
-        )
+        return positions
+
+    def _batch(self, part: slice):
+        number, count = self._shard
+        return self.samples(self.order()[: self._n_used][part][number::count])
+
+    def samples(self, positions):
+        """Return samples of the current epoch as one batch.
+
+        Parameters
+        ----------
+        positions : sequence of int
+            Which of `indexes`.
+        """
+        seeds = [[self._seed, self.epoch, int(position)] for position in positions]
+        reference, moving, registered, deltas_xy, inv_deltas_xy = self._maker.batch(self.indexes[positions], seeds)
         pair = np.stack([reference, moving], axis=-1)
         if self.return_inverse:
             return (pair, pair[..., ::-1]), (registered[..., None], deltas_xy, inv_deltas_xy)
         return pair, (registered[..., None], deltas_xy)
-
-    def _sample(self, position: int):
-        file, index = self._open(), self.indexes[position]
-        deltas_xy, inv_deltas_xy = (file[name][index].astype(np.float32) for name in ("deltas_xy", "inv_deltas_xy"))
-        if not np.isfinite(deltas_xy).all() or not np.isfinite(inv_deltas_xy).all():
-            raise InvalidFileError(
-                f"Fields must be finite. Received: sample {index} of {self.hdf_path}. "
-                f"See: atlalign dataset check '{self.hdf_path}'"
-            )
-        rng = np.random.default_rng([self._seed, self.epoch, position])
-        reference = self._augment(self.augmenter_ref, self._reference(file, index), rng)
-        moving = self._augment(self.augmenter_mov, file["img"][index].astype(np.float32) / 255, rng)
-        registered = DisplacementField.from_deltas_xy(deltas_xy).warp(moving)
-        return reference, moving, registered, deltas_xy, inv_deltas_xy
-
-    def _reference(self, file, index) -> np.ndarray:
-        if "corners_um" in file:
-            plane = Plane.from_corners(file["corners_um"][index])
-        else:
-            last = self.atlas.shape_um[0] - self.atlas.resolution_um[0] / 2
-            plane = self.atlas.plane(min(float(file["p"][index]), last))
-        return self.atlas.reference_plane(plane, self.shape)
-
-    @staticmethod
-    def _augment(augmenter, image, rng) -> np.ndarray:
-        return image if augmenter is None else augment(augmenter, image, rng)
-
-    def _open(self):
-        # A file that a parent process opened must not be read in its children.
-        if self._file is None or self._file_owner != os.getpid():
-            self._file, self._file_owner = open_dataset(self.hdf_path), os.getpid()
-        return self._file
-
-    def __getstate__(self):
-        return {**self.__dict__, "_file": None, "_file_owner": None}
-
-    def _log_to_mlflow(self):
-        try:
-            import mlflow
-        except ImportError:
-            raise MissingExtraError("MLflow logs", "mlflow") from None
-        mlflow.log_params(
-            {
-                "hdf_path": str(self.hdf_path),
-                "batch_size": self.batch_size,
-                "shuffle": self.shuffle,
-                "augmenter_ref": str(self.augmenter_ref),
-                "augmenter_mov": str(self.augmenter_mov),
-                "return_inverse": self.return_inverse,
-                "n_samples": len(self.indexes),
-            }
-        )
 
 
 def _check_indexes(indexes, n: int) -> np.ndarray:
@@ -220,16 +225,21 @@ def _check_indexes(indexes, n: int) -> np.ndarray:
     return indexes
 
 
-def _load_atlas(given, stored: str, path: Path) -> Atlas:
-    if isinstance(given, Atlas):
-        return given
-    if given is None and not stored:
-        raise AtlasError(
-            f"The reference images need an atlas. Received: {path}, which names none. Pass atlas=NAME_OR_PATH."
+def _check_enough(n: int, multiple_of: int) -> int:
+    """Return the number of samples that an epoch uses."""
+    if n < multiple_of:
+        raise ValueError(
+            f"Training and validation need at least one sample each for every device, {multiple_of}. Received: {n}. "
+            "Use more samples or fewer devices."
         )
-    try:
-        return Atlas.load(given or stored)
-    except AtlasError as error:
-        if given:
-            raise
-        raise AtlasError(f"{error} It is the atlas that {path} names; pass atlas=NAME_OR_PATH for another.") from error
+    return n - n % multiple_of
+
+
+def _check_shard(shard, batch_size: int) -> tuple[int, int]:
+    number, count = shard
+    if not 0 <= number < count or batch_size % count:
+        raise ValueError(
+            f"shard must be (number, count) with 0 <= number < count, which divides the batch size, {batch_size}. "
+            f"Received: shard={shard}"
+        )
+    return number, count

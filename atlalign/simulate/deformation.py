@@ -6,6 +6,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from atlalign._field.sampling import pixel_grid, sample_grid
 from atlalign.base import DisplacementField
 from atlalign.zoo import integrate_velocity
 
@@ -23,6 +24,57 @@ _MARGIN = 0.15  # of the width or height, along each border
 
 _LEAST_SIZE = 16  # px; nothing of a brain shows in less
 _MOST_PIXELS = 2**28  # larger is a slip of the pen: one field of that size is 2 GiB
+
+
+class Deformation:
+    """A deformation of the plane that is known at every position, inside the image and outside.
+
+    Parameters
+    ----------
+    matrix : ndarray (3, 3)
+        The affine part, in px.
+    local, local_inverse : DisplacementField
+        The local part and its inverse; both fade to 0 at the border.
+
+    Notes
+    -----
+    The deformed image is the original one at `original_points` of each of its pixels, and the original is the deformed
+    one at `deformed_points`; each undoes the other.
+    """
+
+    def __init__(self, matrix: np.ndarray, local: DisplacementField, local_inverse: DisplacementField):
+        self._matrix = matrix
+        self._inverse_matrix = np.linalg.inv(matrix)
+        self._local = local
+        self._local_inverse = local_inverse
+
+    def deformed_points(self, points_xy: np.ndarray) -> np.ndarray:
+        """Return where positions (..., 2) of the original image are in the deformed one, px."""
+        return transform_affine(self._matrix, _displace(self._local, points_xy))
+
+    def original_points(self, points_xy: np.ndarray) -> np.ndarray:
+        """Return where positions (..., 2) of the deformed image are in the original one, px."""
+        return _displace(self._local_inverse, transform_affine(self._inverse_matrix, points_xy))
+
+
+def draw_deformation(shape, deformation: str = "both", random_state=None) -> Deformation:
+    """Draw a deformation; see `random_deformation`, which gives it as two fields.
+
+    Examples
+    --------
+    >>> deformation = draw_deformation((64, 96), "both", random_state=0)
+    >>> points_xy = np.array([[48.0, 32.0], [-10.0, 5.0]])
+    >>> bool(abs(deformation.original_points(deformation.deformed_points(points_xy)) - points_xy).max() < 0.02)
+    True
+    """
+    if deformation not in DEFORMATIONS:
+        raise ValueError(f"deformation must be one of {', '.join(DEFORMATIONS)}. Received: {deformation!r}")
+    shape = checked_shape(shape)
+    rng = np.random.default_rng(random_state)
+    matrix = _random_affine(shape, rng) if deformation != "local" else np.eye(3)
+    velocity = np.zeros((*shape, 2), np.float32) if deformation == "affine" else _random_velocity(shape, rng)
+    flows = [velocity, velocity] if deformation == "affine" else [integrate_velocity(v) for v in (velocity, -velocity)]
+    return Deformation(matrix, *(DisplacementField.from_deltas_xy(flow) for flow in flows))
 
 
 def random_deformation(
@@ -56,25 +108,10 @@ def random_deformation(
     >>> bool(abs(field(inverse).norm[24:40, 36:60]).max() < 1e-3)
     True
     """
-    if deformation not in DEFORMATIONS:
-        raise ValueError(f"deformation must be one of {', '.join(DEFORMATIONS)}. Received: {deformation!r}")
-    shape = checked_shape(shape)
-    rng = np.random.default_rng(random_state)
-    matrix = _random_affine(shape, rng) if deformation != "local" else np.eye(3)
-    if deformation == "affine":
-        velocity = np.zeros((*shape, 2), np.float32)
-        local, local_inverse = velocity, velocity
-    else:
-        velocity = _random_velocity(shape, rng)
-        local, local_inverse = integrate_velocity(velocity), integrate_velocity(-velocity)
-
-    # The affine part is evaluated, not sampled, so that it is exact beyond the border too.
-    height, width = shape
-    grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).astype(float)
-    field = _transform(matrix, grid + local) - grid
-    back = _transform(np.linalg.inv(matrix), grid)
-    shift = DisplacementField.from_deltas_xy(local_inverse).sample(back.reshape(-1, 2)).reshape(back.shape)
-    return DisplacementField.from_deltas_xy(field), DisplacementField.from_deltas_xy(back + shift - grid)
+    drawn = draw_deformation(shape, deformation, random_state)
+    grid = np.stack(pixel_grid(checked_shape(shape)), axis=-1)
+    field, inverse = (points(grid) - grid for points in (drawn.deformed_points, drawn.original_points))
+    return DisplacementField.from_deltas_xy(field), DisplacementField.from_deltas_xy(inverse)
 
 
 def checked_shape(shape: Any) -> tuple[int, int]:
@@ -101,8 +138,24 @@ def checked_shape(shape: Any) -> tuple[int, int]:
     return height, width
 
 
-def _transform(matrix, points_xy):
+def transform_affine(matrix: np.ndarray, points_xy: np.ndarray) -> np.ndarray:
+    """Map positions (..., 2) by a matrix (2, 3) or (3, 3).
+
+    Examples
+    --------
+    >>> transform_affine(np.eye(2, 3) * 2, np.array([3.0, 4.0])).tolist()
+    [6.0, 8.0]
+    """
     return points_xy @ matrix[:2, :2].T + matrix[:2, 2]
+
+
+def _displace(field: DisplacementField, points_xy: np.ndarray) -> np.ndarray:
+    """Add a field, sampled at the positions."""
+    x, y = (np.ascontiguousarray(points_xy[..., i], dtype=np.float32) for i in (0, 1))
+    if x.ndim != 2:
+        return points_xy + field.sample(points_xy.reshape(-1, 2)).reshape(points_xy.shape)
+    delta = [sample_grid(values, x, y) for values in (field.delta_x, field.delta_y)]
+    return points_xy + np.stack(delta, axis=-1)
 
 
 def _random_affine(shape, rng) -> np.ndarray:

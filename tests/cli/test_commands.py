@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tomllib
 
 import imageio.v3 as iio
 import numpy as np
@@ -37,11 +38,14 @@ def register(run, workshop, out, *words):
 def test_training_leaves_models_history_curves_and_configuration(workshop):
     for kind in ("g", "l"):
         names = {path.name for path in (workshop / kind).iterdir()}
-        assert names == {"config.json", "history.csv", "curves.png", "best.keras", "last.keras"}
+        assert names == {
+            *("config.toml", "provenance.json", "history.csv", "curves.png", "batch.png", "preview.png"),
+            *("best.keras", "last.keras"),
+        }
     history = pd.read_csv(workshop / "g" / "history.csv")
     assert history["epoch"].tolist() == [1]
     assert np.isfinite(history["val_dvf_endpoint_error"]).all()
-    assert json.loads((workshop / "l" / "config.json").read_text())["losses"] == [
+    assert tomllib.loads((workshop / "l" / "config.toml").read_text())["losses"] == [
         "ncc_9",
         "vector_distance",
         "vector_distance",
@@ -140,6 +144,8 @@ def test_atlas_list_names_the_phantom(run):
         ("atlalign", "atlas", "list"),
         ("atlalign", "register"),
         ("atlalign", "demo"),
+        ("atlalign", "evaluate"),
+        ("atlalign", "weights", "fetch"),
         ("atlalign", "dataset", "simulate"),
         ("atlalign", "dataset", "check"),
         ("atlalign", "train", "global"),

@@ -6,7 +6,7 @@ import pytest
 
 from atlalign import Atlas, Registrar, Section
 from atlalign.errors import ModelError
-from atlalign.ml_utils.models import save_model
+from atlalign.ml_utils.models import merge_global_local, save_model
 from atlalign.ml_utils.predict import Predictor
 from atlalign.nn import supervised_global_model_factory, supervised_model_factory
 
@@ -33,6 +33,39 @@ def test_the_field_is_the_models_own_output(local_model):
     backward = forward[..., ::-1]
     expected = local_model.predict((forward, backward), verbose=0)[1][0]
     assert np.allclose(Predictor(local_model)(reference, moving), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("diffeomorphic", [False, True])
+def test_the_inverse_is_the_models_own_output(diffeomorphic):
+    filters = [(2,)] * 5
+    model = supervised_model_factory(*filters, compute_inv=True, diffeomorphic=diffeomorphic, shape=SHAPE)
+    reference, moving = _pair()
+    forward = np.stack([reference, moving], axis=-1)[None]
+    expected = model.predict((forward, forward[..., ::-1]), verbose=0)[2][0]
+    predict = Predictor(model)
+    assert predict.has_inverse
+    assert np.allclose(predict.inverse(reference, moving), expected, atol=1e-5)
+
+
+def test_a_model_without_an_inverse_says_so(global_model):
+    predict = Predictor(global_model)
+    assert not predict.has_inverse
+    assert predict.inverse(*_pair()) is None
+
+
+def test_what_of_a_field_is_local(global_model, local_model, tmp_path):
+    pair = _pair()
+    assert Predictor(global_model).with_local_part(*pair)[1] is None
+    local = Predictor(local_model)
+    field, part = local.with_local_part(*pair)
+    assert (field == part).all()
+    save_model(merge_global_local(global_model, local_model), tmp_path / "m.keras", separate=False)
+    merged = Predictor(tmp_path / "m.keras")
+    assert merged.kind == "merged"
+    # Untrained, the global model moves nothing: the local part is all.
+    field, part = merged.with_local_part(*pair)
+    assert np.allclose(part, local(*pair), atol=1e-4)
+    assert np.allclose(field, part, atol=1e-4)
 
 
 def test_a_saved_model_predicts_what_it_did(tmp_path, global_model):

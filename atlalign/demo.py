@@ -130,7 +130,7 @@ def _train(out: Path, atlas: Atlas, size: DemoSize, seed: int, workers: int, wat
         )
         watch.say(f"Training the {kind} network on {size.n_pairs} pairs")
         config = TrainingConfig(
-            kind=kind, data=(data,), out=out / kind, epochs=epochs, seed=seed, compute_inv=False, batch_size=4
+            kind=kind, data=(data,), out=out / kind, epochs=epochs, seed=seed, compute_inv=kind != "local", batch_size=4
         )
         models[f"{kind}_model"] = fit(config, callbacks=watch.training()).best_model
     return models

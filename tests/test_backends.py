@@ -9,9 +9,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-# Nearly all of the time goes to compiling steps that run once.
-QUICK_TO_COMPILE = "--xla_backend_optimization_level=0"
-
 # In parts, so that they can run side by side.
 ON_JAX = {
     "nn": ("tests/nn",),
@@ -28,12 +25,12 @@ ON_JAX = {
 }
 
 
-def run_tests(backend: str, *parts: str) -> None:
+def run_tests(backend: str, *parts: str, **environment: str) -> None:
     """Run tests in a process of their own, on another backend."""
     finished = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", *parts],
         cwd=ROOT,
-        env={**os.environ, "KERAS_BACKEND": backend, "JAX_ENABLE_X64": "1", "XLA_FLAGS": QUICK_TO_COMPILE},
+        env={**os.environ, "KERAS_BACKEND": backend, **environment},
         capture_output=True,
         text=True,
         check=False,
@@ -44,8 +41,17 @@ def run_tests(backend: str, *parts: str) -> None:
 
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("part", ON_JAX)
-def test_everything_passes_on_jax(part):
-    run_tests("jax", *ON_JAX[part])
+def test_everything_passes_on_jax(part, pytestconfig):
+    # Nearly all of the time goes to compiling what runs once: it is done hastily, and kept for the other parts.
+    run_tests(
+        "jax",
+        *ON_JAX[part],
+        JAX_ENABLE_X64="1",
+        XLA_FLAGS="--xla_backend_optimization_level=0",
+        JAX_COMPILATION_CACHE_DIR=str(pytestconfig.cache.mkdir("jax")),
+        JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS="0",
+        JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES="-1",
+    )
 
 
 @pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")

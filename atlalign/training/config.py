@@ -248,6 +248,11 @@ class TrainingConfig(BaseModel):
                 "clip_norm does not go with strategy mirrored, where each device would clip the gradient of its own "
                 "share. Received both. Leave one out, or set KERAS_BACKEND=jax and give data-parallel"
             )
+        if self.strategy == "mirrored" and self.precision == "mixed_float16":
+            raise ValueError(
+                "precision mixed_float16 does not go with strategy mirrored, where Keras's scaling of the loss fails. "
+                "Received both. Give mixed_bfloat16, or set KERAS_BACKEND=jax and give data-parallel"
+            )
         if self.inverse_consistency and not self.compute_inv:
             raise ValueError("inverse_consistency needs compute_inv. Received: a weight, but no inverse field")
         return self

@@ -108,7 +108,8 @@ def first_fault(error: ValidationError) -> str:
     first = error.errors()[0]
     if not first["loc"]:  # a rule about several settings, whose text says everything
         return one_line(str(first["msg"]).removeprefix("Value error, "))
-    return f"{first['loc'][0]}: {one_line(first['msg'])}. Received: {first['input']!r}"
+    name = str(first["loc"][0])
+    return f"--{name.replace('_', '-')} / {name}: {one_line(first['msg'])}. Received: {first['input']!r}"
 
 
 def _read_settings(path: Path, kind: str) -> dict[str, Any]:

@@ -232,6 +232,7 @@ def test_a_variable_of_tensorflow_that_names_no_several_workers_is_no_matter(con
     [
         ({"strategy": "multi-worker"}, "strategy: .*set KERAS_BACKEND=jax and give data-parallel"),
         ({"strategy": "mirrored", "clip_norm": 1.0}, "clip_norm does not go with strategy mirrored"),
+        ({"strategy": "mirrored", "precision": "mixed_float16"}, "mixed_float16 does not go with strategy mirrored"),
     ],
 )
 def test_settings_that_tensorflow_cannot_train_with_are_refused(given, message):

@@ -59,7 +59,6 @@ class RunRecorder(keras.callbacks.Callback):
         self._seconds_before = 0.0
         row |= {name: float(value) for name, value in (logs or {}).items()}
         watched = "val_loss" if "val_loss" in row else "loss"
-        require_finite(row[watched], watched, f"epoch {epoch + 1}")
         before = [old.get(watched, math.inf) for old in self.rows]
         self.rows.append(row)
         # The last model comes last: a run that is killed in between goes on from the one before, does this epoch
@@ -79,6 +78,10 @@ class StopOnNaN(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         """Raise when the loss is not finite."""
         require_finite((logs or {}).get("loss", 0.0), "loss", f"step {batch}")
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Raise when the validation loss is not finite."""
+        require_finite((logs or {}).get("val_loss", 0.0), "val_loss", f"epoch {epoch + 1}")
 
 
 def require_finite(value: float, what: str, when: str) -> None:

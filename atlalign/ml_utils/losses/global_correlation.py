@@ -9,7 +9,7 @@ _EPSILON = 1e-12
 
 @register
 def cross_correlation(y_true, y_pred):
-    """1 - r |r|, r the correlation of two images over all their pixels; key ``pearson``.
+    """``1 - r |r|``, r the correlation of two images over all their pixels; key ``pearson``.
 
     Parameters
     ----------

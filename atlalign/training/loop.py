@@ -48,7 +48,7 @@ def fit(config: TrainingConfig, progress=no_progress, callbacks=()) -> RunFolder
     FileNotFoundError, InvalidFileError, MissingWeightsError
         If the dataset is missing or has faults, or a loss needs weights that are not on this computer.
     ValueError
-        If a loss or the validation share does not fit.
+        If a loss, the validation share or the strategy does not fit.
     ArithmeticError
         If the loss does not stay finite.
     """

@@ -21,9 +21,9 @@ SHAPES = hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=12)
 
 def scipy_linear(values, x, y):
     height, width = values.shape
-    x, y = np.clip(np.atleast_1d(np.float64(x)), 0, width - 1), np.clip(np.atleast_1d(np.float64(y)), 0, height - 1)
-    sampled = map_coordinates(np.float64(values), [y, x], order=1, mode="nearest")
-    return sampled[0] if sampled.size == 1 else sampled
+    x, y = np.clip(np.float64(x), 0, width - 1), np.clip(np.float64(y), 0, height - 1)
+    # Padded, since some releases of SciPy take no image of one pixel.
+    return map_coordinates(np.pad(np.float64(values), 1, mode="edge"), [y + 1, x + 1], order=1, mode="nearest")
 
 
 def random_case(shape, seed):

@@ -18,8 +18,8 @@ class InvertAffine(CoordinateLayer):
 
     Notes
     -----
-    Input and output (n, 2, 3). The formula is exact; where the determinant is nearer to 0 than 1e-4, which changes areas
-    more than ten thousand times, 1e-4 of its sign takes its place, so that numbers and gradients stay finite.
+    Input and output (n, 2, 3). The formula is exact; where the determinant is nearer to 0 than 1e-4, which changes
+    areas more than ten thousand times, 1e-4 of its sign takes its place, so that numbers and gradients stay finite.
 
     Examples
     --------

@@ -21,9 +21,9 @@ SHAPES = hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=12)
 
 def scipy_linear(values, x, y):
     height, width = values.shape
-    x, y = np.clip(np.float64(x), 0, width - 1), np.clip(np.float64(y), 0, height - 1)
-    # Padded, since some releases of SciPy take no image of one pixel.
-    return map_coordinates(np.pad(np.float64(values), 1, mode="edge"), [y + 1, x + 1], order=1, mode="nearest")
+    # astype: NumPy 2.3 makes a scalar of an array of one when float64 is called on it.
+    x, y = np.clip(x.astype(np.float64), 0, width - 1), np.clip(y.astype(np.float64), 0, height - 1)
+    return map_coordinates(values.astype(np.float64), [y, x], order=1, mode="nearest")
 
 
 def random_case(shape, seed):

@@ -123,7 +123,7 @@ def supervised_global_model_factory(
     x = layers.Flatten(name="flatten")(x)
     for i, size in enumerate(dense_layers or ()):
         x = layers.Dense(size, kernel_initializer=seeded_glorot(rng), name=f"dense_{i}")(x)
-    to_affine = layers.Dense(6, dtype="float32", name="affine")
+    to_affine = layers.Dense(6, kernel_initializer="zeros", dtype="float32", name="affine")
     identity = get_initial_weights(x.shape[-1])
     x = to_affine(x)
     to_affine.set_weights(identity)

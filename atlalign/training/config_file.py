@@ -55,7 +55,7 @@ def effective_config(
     >>> effective_config("global", {"data": "pairs.h5", "out": "run", "epochs": "many"})
     Traceback (most recent call last):
     ...
-    ValueError: epochs: Input should be a valid integer, unable to parse string as an integer. Received: 'many'.
+    ValueError: --epochs / epochs: Input should be a valid integer, unable to parse string as an integer. Received: 'many'.
     See: atlalign-train global --help
     """
     settings: dict[str, Any] = {}

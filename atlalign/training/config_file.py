@@ -55,8 +55,8 @@ def effective_config(
     >>> effective_config("global", {"data": "pairs.h5", "out": "run", "epochs": "many"})
     Traceback (most recent call last):
     ...
-    ValueError: --epochs / epochs: Input should be a valid integer, unable to parse string as an integer. Received: 'many'.
-    See: atlalign-train global --help
+    ValueError: --epochs / epochs: Input should be a valid integer, unable to parse string as an integer. Received:
+    'many'. See: atlalign-train global --help
     """
     settings: dict[str, Any] = {}
     if preset is not None:

@@ -17,7 +17,7 @@ from atlalign.run_folder import RunFolder
 from atlalign.training.config import TrainingConfig
 from atlalign.training.config_file import read_config
 from atlalign.training.data import split_pairs
-from atlalign.training.provenance import read_provenance, sha256_of
+from atlalign.training.provenance import changed_data
 
 if TYPE_CHECKING:
     from atlalign.pairs import PairSource
@@ -93,8 +93,8 @@ def held_out_pairs(
             f"Received: {folder.path}, which trained on all (validation_share 0). Give a dataset that it has not seen."
         )
     source = PairSource(config.data, atlas or config.atlas)
-    known = read_provenance(folder.provenance).get("data")
-    if isinstance(known, dict) and [sha256_of(path, progress) for path in config.data] != list(known.values()):
+    known = changed_data(folder.provenance, config.data, progress)
+    if known:
         raise InvalidFileError(
             "The validation pairs of a run can be told only in the datasets that it was given. "
             f"Received: {', '.join(map(str, config.data))}, which changed since, or {', '.join(known)} in another "

@@ -12,7 +12,7 @@ from atlalign.training.config import TrainingConfig, needed_weights
 from atlalign.training.config_file import first_fault, read_config, write_config
 from atlalign.training.data import TrainingData, open_data, require_sound
 from atlalign.training.distribution import Devices, open_devices
-from atlalign.training.provenance import describe_environment, read_provenance, sha256_of, write_provenance
+from atlalign.training.provenance import changed_data, describe_environment, sha256_of, write_provenance
 from atlalign.weights import require_weights
 
 # What a run that goes on may change.
@@ -233,11 +233,8 @@ def _describe(config: TrainingConfig, data: TrainingData) -> dict:
 
 
 def _require_same_data(config: TrainingConfig, folder: RunFolder, progress) -> None:
-    known = read_provenance(folder.provenance).get("data")
-    if not isinstance(known, dict):
-        return
-    now = [sha256_of(path, progress) for path in config.data]
-    if now != list(known.values()):
+    known = changed_data(folder.provenance, config.data, progress)
+    if known:
         raise AtlalignError(
             "A resumed run keeps its data. Received: files that differ from those it began with, "
             f"{', '.join(known)}. Give back those files, or start another run."

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import platform
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -88,3 +89,26 @@ def read_provenance(path: Path) -> dict:
     except (OSError, ValueError, RecursionError):
         return {}
     return details if isinstance(details, dict) else {}
+
+
+def changed_data(path: Path, data: Sequence[Path], progress=no_progress) -> list[str]:
+    """Return the datasets that a run began with, if those that are there now are not the same.
+
+    Parameters
+    ----------
+    path : Path
+        What `write_provenance` wrote of the run.
+    data : sequence of Path
+        The datasets now, in the same order; only what is in them counts, not their names.
+    progress : callable
+        Wraps the range of each file's blocks.
+
+    Returns
+    -------
+    list of str
+        Empty if they are the same, or nothing is known of them.
+    """
+    known = read_provenance(path).get("data")
+    if not isinstance(known, dict) or [sha256_of(file, progress) for file in data] == list(known.values()):
+        return []
+    return list(known)

@@ -127,6 +127,9 @@ def _train(out: Path, atlas: Atlas, size: DemoSize, seed: int, workers: int, wat
             random_state=seed + number,
             workers=workers,
             progress=progress,
+            # What ten epochs can learn: whole, coronal sections.
+            max_tilt_degrees=0,
+            damage=0,
         )
         watch.say(f"Training the {kind} network on {size.n_pairs} pairs")
         config = TrainingConfig(
@@ -162,7 +165,7 @@ def _new_section(path: Path, number: int, seed: int):
     fine = Atlas.load(f"phantom:{_SECTION_UM}")
     # A spawn key of its own keeps these draws apart from those of the datasets.
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(number,)))
-    pair = simulate_pair(fine, deformation="both", random_state=rng)
+    pair = simulate_pair(fine, deformation="both", random_state=rng, max_tilt_degrees=0, damage=0)
     iio.imwrite(path, 255 - pair.img if number % 2 else pair.img)
     return pair, path
 

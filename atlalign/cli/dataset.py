@@ -41,10 +41,16 @@ def simulate_command(
     n: Annotated[int, typer.Option("--n", min=1, help="Number of pairs.")],
     deformation: Annotated[str, typer.Option(help="affine, local, or both.", metavar="affine|local|both")] = "both",
     shape: ShapeOption = None,
+    max_tilt_degrees: Annotated[
+        float, typer.Option(help="Half of the planes are oblique, by up to this, from 0 to 45.", metavar="DEGREES")
+    ] = 10.0,
+    damage: Annotated[
+        float, typer.Option(help="Share of torn, folded, covered or incomplete sections, from 0 to 1.", metavar="SHARE")
+    ] = 0.3,
     workers: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 1,
     seed: SeedOption = 0,
 ) -> None:
-    """Simulate pairs from atlas planes: random stains and deformations whose fields are known.
+    """Simulate pairs from atlas planes: random stains, damage and deformations whose fields are known.
 
     An interrupted call, given again, goes on where it stopped.
 
@@ -62,6 +68,8 @@ def simulate_command(
         seed,
         workers,
         progress=lambda blocks, **how: track(blocks, "Simulating pairs (blocks of 8)", **how),
+        max_tilt_degrees=max_tilt_degrees,
+        damage=damage,
     )
     typer.echo(f"Wrote {n} pairs to {out}")
 

@@ -23,6 +23,9 @@ from atlalign.nn.blocks import (
     refuse_old_options,
 )
 from atlalign.nn.compiling import compile_model
+from atlalign.nn.voting import vote_for_affine
+
+HEADS = ("dense", "votes")
 
 
 def supervised_global_model_factory(
@@ -41,6 +44,8 @@ def supervised_global_model_factory(
     normalization=None,
     activation="relu",
     encoder=None,
+    head="dense",
+    passes=1,
     summary=False,
 ):
     """Spatial transformer network that predicts an affine registration (Jaderberg et al. 2015, arXiv:1506.02025).
@@ -82,6 +87,14 @@ def supervised_global_model_factory(
         Maps the pairs (n, h, w, 2) to features (n, h', w', c) or (n, k), in place of the convolutions: `filters`,
         `normalization` and `activation` do not matter then. It keeps the weights that it has, and is trained unless
         its `trainable` is False.
+    head : {"dense", "votes"}
+        How the six numbers come from the convolutions: "dense", flattened and through `dense_layers`, as published; or
+        "votes": every cell of the coarsest scale says where it comes from and how much it knows, and the matrix is the
+        weighted least-squares fit (`FitAffine`). Votes learn from fewer pairs, since what one place teaches holds at
+        every other. There is then no pooling after the last block, and `dense_layers` and `centred` do not matter.
+    passes : int
+        With votes, how often the network looks, with the same weights: from the second time on at the moving image as
+        it has been moved so far. The images are interpolated once whatever the number.
     summary : bool
         Whether to print the model's layers.
 
@@ -116,9 +129,38 @@ def supervised_global_model_factory(
     refuse_old_options(n_gpus, use_lambda)
     check_normalization(normalization)
     function = check_activation(activation) or keras.activations.relu
+    _check_head(head, passes, encoder)
     shape = check_shape(shape, minimum=2 ** len(filters) if encoder is None else 1)
     rng = np.random.default_rng(random_state)
     pair = keras.Input((*shape, 2), name="reg_mov")
+    if head == "votes":
+        matrix = vote_for_affine(pair, filters, passes, rng, function, normalization)
+    else:
+        matrix = _dense_head(pair, shape, filters, dense_layers, rng, function, normalization, encoder, centred)
+    dvf = Affine2DVF(shape, name="dvf")(matrix)
+    registered = BilinearInterpolation(name="img_registered")([ExtractMoving(name="moving")(pair), dvf])
+    model = compile_model(keras.Model(pair, [registered, dvf], name="global"), losses, losses_weights, optimizer)
+    if mlflow_log:
+        log_arguments(arguments)
+    if summary:
+        model.summary()
+    return model
+
+
+def _check_head(head, passes, encoder) -> None:
+    if head not in HEADS:
+        raise ValueError(f"head must be one of {', '.join(HEADS)}. Received: head={head!r}")
+    if int(passes) != passes or passes < 1 or (passes > 1 and head != "votes"):
+        raise ValueError(
+            f"passes must be a whole number of at least 1, and 1 without votes. "
+            f"Received: passes={passes!r}, head={head!r}"
+        )
+    if head == "votes" and encoder is not None:
+        raise ValueError("head must be dense with an encoder of one's own. Received: head='votes' and an encoder")
+
+
+def _dense_head(pair, shape, filters, dense_layers, rng, function, normalization, encoder, centred):
+    """Return the matrix (n, 2, 3), in pixel coordinates, by flattening and dense layers."""
     x = _convolutions(pair, filters, rng, function, normalization) if encoder is None else _encode(pair, encoder)
     x = layers.Flatten(name="flatten")(x)
     for i, size in enumerate(dense_layers or ()):
@@ -128,16 +170,7 @@ def supervised_global_model_factory(
     x = to_affine(x)
     to_affine.set_weights(identity)
     matrix = layers.Reshape((2, 3), dtype="float32", name="matrix")(x)
-    if centred:
-        matrix = CentredAffine(shape, name="pixel_matrix")(matrix)
-    dvf = Affine2DVF(shape, name="dvf")(matrix)
-    registered = BilinearInterpolation(name="img_registered")([ExtractMoving(name="moving")(pair), dvf])
-    model = compile_model(keras.Model(pair, [registered, dvf], name="global"), losses, losses_weights, optimizer)
-    if mlflow_log:
-        log_arguments(arguments)
-    if summary:
-        model.summary()
-    return model
+    return CentredAffine(shape, name="pixel_matrix")(matrix) if centred else matrix
 
 
 def _convolutions(x, filters, rng, activation, normalization):

@@ -7,7 +7,14 @@ import numpy as np
 from keras import layers
 
 from atlalign.ml_utils.initializers import seeded_glorot
-from atlalign.ml_utils.layers import BilinearInterpolation, DVFIntegration, ExtractMoving, InverseConsistency, NoOp
+from atlalign.ml_utils.layers import (
+    BilinearInterpolation,
+    DVFIntegration,
+    ExtractMoving,
+    InverseConsistency,
+    NoOp,
+    RefineDVF,
+)
 from atlalign.ml_utils.mlflow_log import log_arguments
 from atlalign.nn.blocks import (
     DEFAULT_SHAPE,
@@ -51,7 +58,9 @@ def supervised_model_factory(
         upsampling. Each is followed by a LeakyReLU of slope 0.2.
     downsample_filters, upsample_filters : sequence of int
         Channels at each scale on the way down (pooling, convolution) and up (upsampling, convolution,
-        concatenation with the way down, convolution); as many of the one as of the other.
+        concatenation with the way down, convolution). With fewer on the way up, the field is predicted, and a velocity
+        integrated, on a grid that is coarser by a factor of 2 for each that is missing, and then interpolated: most
+        of the work is done at the finest scales, and where a field is smooth there is little to find there.
     losses : sequence of str or callable
         A loss of the image, of the field and, when `compute_inv`, of the inverse field; a missing third repeats the
         second. Keys of `atlalign.ml_utils.losses.ALL_IMAGE_LOSSES` and ``ALL_DVF_LOSSES``.
@@ -70,7 +79,7 @@ def supervised_model_factory(
         Must be False: files with Lambda layers cannot be loaded safely.
     shape : tuple (h, w)
         Size of the images. Inside, it is cropped in the centre to multiples of 2**max(scales, 4), and the field is
-        zero in the cropped margin.
+        zero in the cropped margin or, where it is predicted on a coarser grid, goes on as at its edge.
     random_state : None, int or numpy.random.Generator
         Where the initial weights come from.
     diffeomorphic : bool
@@ -100,8 +109,8 @@ def supervised_model_factory(
     Raises
     ------
     ValueError
-        If a loss is unknown, the numbers of scales differ, the images are too small for them or the activation cannot
-        be saved.
+        If a loss is unknown, there are more scales on the way up than down, the images are too small for them or the
+        activation cannot be saved.
     MissingExtraError
         If `mlflow_log` and MLflow is not installed.
 
@@ -119,10 +128,10 @@ def supervised_model_factory(
     refuse_old_options(n_gpus, use_lambda)
     check_normalization(normalization)
     activation = check_activation(activation)
-    if len(downsample_filters) != len(upsample_filters):
+    if len(downsample_filters) < len(upsample_filters):
         raise ValueError(
-            "downsample_filters and upsample_filters must be of one length. "
-            f"Received: {tuple(downsample_filters)} and {tuple(upsample_filters)}"
+            "upsample_filters must not be longer than downsample_filters. "
+            f"Received: {tuple(upsample_filters)} and {tuple(downsample_filters)}"
         )
     if not 0 <= inverse_consistency < math.inf or (inverse_consistency and not compute_inv):
         raise ValueError(
@@ -133,7 +142,7 @@ def supervised_model_factory(
     filters = (start_filters, downsample_filters, middle_filters, upsample_filters, end_filters)
     unet = _unet(shape, filters, np.random.default_rng(random_state), activation, normalization)
     inputs = [keras.Input((*shape, 2), name=name) for name in ("reg_mov", "mov_reg")[: 1 + bool(compute_inv)]]
-    fields = _fields(unet, inputs, diffeomorphic, inverse_consistency)
+    fields = _fields(unet, inputs, shape, diffeomorphic, inverse_consistency)
     registered = BilinearInterpolation(name="img_registered")([ExtractMoving(name="moving")(inputs[0]), fields[0]])
     inputs = inputs if compute_inv else inputs[0]
     model = keras.Model(inputs, [registered, *fields], name="local")
@@ -145,16 +154,20 @@ def supervised_model_factory(
     return model
 
 
-def _fields(unet, pairs, diffeomorphic, inverse_consistency):
+def _fields(unet, pairs, shape, diffeomorphic, inverse_consistency):
     """Return the output ``dvf`` and, where there are two pairs, ``inv_dvf``."""
     names = ["dvf", "inv_dvf_free" if inverse_consistency else "inv_dvf"][: len(pairs)]
+    factor = round(shape[0] / unet.output.shape[1])
+    parts = names if factor == 1 else [f"{name}_coarse" for name in names]
     if diffeomorphic:
         velocities = [NoOp(dtype="float32", name="velocity")(unet(pairs[0]))]
         if len(pairs) == 2:
             velocities.append(layers.Rescaling(-1.0, dtype="float32", name="velocity_backward")(velocities[0]))
-        fields = [DVFIntegration(name=name)(velocity) for name, velocity in zip(names, velocities, strict=True)]
+        fields = [DVFIntegration(name=name)(velocity) for name, velocity in zip(parts, velocities, strict=True)]
     else:
-        fields = [NoOp(dtype="float32", name=name)(unet(pair)) for name, pair in zip(names, pairs, strict=True)]
+        fields = [NoOp(dtype="float32", name=name)(unet(pair)) for name, pair in zip(parts, pairs, strict=True)]
+    if factor > 1:
+        fields = [RefineDVF(shape, factor, name=name)(field) for name, field in zip(names, fields, strict=True)]
     if inverse_consistency:
         fields[1] = InverseConsistency(inverse_consistency, name="inv_dvf")(fields)
     return fields
@@ -186,5 +199,6 @@ def _unet(shape, filters, rng, activation, normalization) -> keras.Model:
     for i, n_filters in enumerate(end):
         x = convolve(x, n_filters, f"end_{i}")
     x = layers.Conv2D(2, 2, padding="same", kernel_initializer=seeded_glorot(rng), dtype="float32", name="field")(x)
-    x = layers.ZeroPadding2D(margins, dtype="float32", name="pad")(x)
+    if len(up) == len(down):
+        x = layers.ZeroPadding2D(margins, dtype="float32", name="pad")(x)
     return keras.Model(pair, x, name="unet")

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import cv2
 import numpy as np
 
 from atlalign.base import DisplacementField
@@ -16,6 +15,7 @@ from atlalign.plane import Plane
 from atlalign.registration.result import Registration, Step, compose
 from atlalign.section import Section
 from atlalign.section.canvas import Canvas
+from atlalign.section.resampling import resize_image
 from atlalign.section.tissue import find_tissue
 
 if TYPE_CHECKING:
@@ -256,7 +256,7 @@ def _predict_fields(
 
 def _predict_field(predict: Predict, reference: np.ndarray, moving: np.ndarray, name: str) -> DisplacementField:
     shape = getattr(predict, "shape", None) or moving.shape
-    deltas_xy = np.asarray(predict(_resized(reference, shape), _resized(moving, shape)))
+    deltas_xy = np.asarray(predict(resize_image(reference, shape), resize_image(moving, shape)))
     n_bad = np.count_nonzero(~np.isfinite(deltas_xy))
     if deltas_xy.shape != (*shape, 2) or n_bad:
         raise ModelError(
@@ -266,14 +266,6 @@ def _predict_field(predict: Predict, reference: np.ndarray, moving: np.ndarray, 
         )
     field = DisplacementField.from_deltas_xy(deltas_xy)
     return field if field.shape == moving.shape else field.resize_constant(moving.shape)
-
-
-def _resized(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    if image.shape == tuple(shape):
-        return image
-    return cv2.resize(
-        image, shape[::-1], interpolation=cv2.INTER_AREA if shape[0] < image.shape[0] else cv2.INTER_LINEAR
-    )
 
 
 def _as_section(section: Any, pixel_size_um: Any) -> Section:

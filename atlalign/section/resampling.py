@@ -73,6 +73,20 @@ def resize_affine(shape_from: tuple[int, ...], shape_to: tuple[int, ...]) -> np.
     return np.array([[scale_x, 0, scale_x / 2 - 0.5], [0, scale_y, scale_y / 2 - 0.5]])
 
 
+def resize_image(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return an image on another grid that covers it edge to edge, averaged where that is coarser.
+
+    Examples
+    --------
+    >>> resize_image(np.array([[0.0, 2.0], [4.0, 6.0]], dtype="float32"), (1, 1)).tolist()
+    [[3.0]]
+    """
+    if image.shape[:2] == tuple(shape):
+        return image
+    interpolation = cv2.INTER_AREA if shape[0] < image.shape[0] else cv2.INTER_LINEAR
+    return cv2.resize(image, (int(shape[1]), int(shape[0])), interpolation=interpolation)
+
+
 def resample(
     image: np.ndarray,
     grid_to_image: np.ndarray,

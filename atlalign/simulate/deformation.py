@@ -12,11 +12,11 @@ from atlalign.zoo import integrate_velocity
 
 DEFORMATIONS = ("affine", "local", "both")
 
-# What sections on slides show: turned, stretched and shifted by about this much.
-_ROTATION = np.deg2rad(15)
-_LOG_SCALE = np.log(1.25)
-_SHEAR = 0.08
-_SHIFT = 0.08  # of the image's width or height
+# What sections on slides show: turned, stretched and shifted by this much at most, and mostly by less.
+_ROTATION = np.deg2rad(20)
+_LOG_SCALE = np.log(1.35)
+_SHEAR = 0.1
+_SHIFT = 0.15  # of the image's width or height
 # Nodes across the image and standard deviation, as a share of the width, of each scale of the local deformation.
 _LOCAL_SCALES = ((4, 0.020), (8, 0.010), (16, 0.004))
 
@@ -160,10 +160,10 @@ def _displace(field: DisplacementField, points_xy: np.ndarray) -> np.ndarray:
 
 def _random_affine(shape, rng) -> np.ndarray:
     height, width = shape
-    angle = rng.uniform(-_ROTATION, _ROTATION)
-    scale = np.exp(rng.uniform(-_LOG_SCALE, _LOG_SCALE, 2))
-    shear = rng.uniform(-_SHEAR, _SHEAR)
-    shift = rng.uniform(-_SHIFT, _SHIFT, 2) * (width, height)
+    angle = _ROTATION * rng.triangular(-1, 0, 1)
+    scale = np.exp(_LOG_SCALE * rng.triangular(-1, 0, 1, 2))
+    shear = _SHEAR * rng.triangular(-1, 0, 1)
+    shift = _SHIFT * rng.triangular(-1, 0, 1, 2) * (width, height)
     rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     matrix = np.eye(3)
     matrix[:2, :2] = rotation @ np.array([[1, shear], [0, 1]]) @ np.diag(scale)

@@ -13,7 +13,7 @@ from atlalign._progress import no_progress
 from atlalign.atlas import Atlas
 from atlalign.dataset import Attributes
 from atlalign.simulate.deformation import DEFORMATIONS, checked_shape
-from atlalign.simulate.pair import simulate_pair
+from atlalign.simulate.pair import DAMAGE, MAX_TILT_DEGREES, checked_choices, simulate_pair
 
 
 def simulate_dataset(
@@ -25,6 +25,9 @@ def simulate_dataset(
     random_state: int | None = None,
     workers: int = 1,
     progress=no_progress,
+    *,
+    max_tilt_degrees: float = MAX_TILT_DEGREES,
+    damage: float = DAMAGE,
 ) -> None:
     """Simulate a dataset of labelled pairs from an atlas.
 
@@ -50,6 +53,8 @@ def simulate_dataset(
         process reads the script again.
     progress : callable
         Takes an iterator of finished blocks, ``total`` and ``done``, and yields the blocks.
+    max_tilt_degrees, damage : float
+        How oblique planes may be, and the share of damaged sections; see `simulate_pair`.
 
     Raises
     ------
@@ -76,9 +81,17 @@ def simulate_dataset(
         shape = checked_shape(shape)
     if deformation not in DEFORMATIONS:
         raise ValueError(f"deformation must be one of {', '.join(DEFORMATIONS)}. Received: {deformation!r}")
+    max_tilt_degrees, damage = checked_choices(max_tilt_degrees, damage)
     atlas = atlas if isinstance(atlas, Atlas) else Atlas.load(atlas)
     shape = checked_shape(shape or atlas.shape[1:])
-    settings = {"atlas": atlas.spec, "n": int(n), "shape": list(shape), "deformation": deformation}
+    settings = {
+        "atlas": atlas.spec,
+        "n": int(n),
+        "shape": list(shape),
+        "deformation": deformation,
+        "max_tilt_degrees": max_tilt_degrees,
+        "damage": damage,
+    }
     make_dataset(
         path,
         int(n),
@@ -127,6 +140,8 @@ def _simulate_block(block: int, atlas: Atlas, settings: dict[str, Any]) -> Colum
             tuple(settings["shape"]),
             settings["deformation"],
             np.random.default_rng([settings["seed"], row]),
+            max_tilt_degrees=settings["max_tilt_degrees"],
+            damage=settings["damage"],
         )
         for row in rows
     ]

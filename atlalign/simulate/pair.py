@@ -5,11 +5,17 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from atlalign.plane import Plane
 from atlalign.simulate.appearance import random_appearance
+from atlalign.simulate.damage import random_damage
 from atlalign.simulate.deformation import checked_shape, random_deformation
+from atlalign.simulate.tissue import TissuePlane
 
 # Planes with less tissue than this share of the image (the tips of the brain) teach nothing.
 _LEAST_TISSUE = 0.08
+
+MAX_TILT_DEGREES = 10.0
+DAMAGE = 0.3
 
 
 @dataclass(frozen=True)
@@ -23,7 +29,7 @@ class SimulatedPair:
     deltas_xy, inv_deltas_xy : ndarray (h, w, 2)
         Fields moving -> registered and back, in px.
     p : int
-        Coronal position in um.
+        Position of the plane's centre along the anterior-posterior axis, um.
     corners_um : ndarray (4, 3)
         Atlas corners of the plane.
     """
@@ -35,8 +41,16 @@ class SimulatedPair:
     corners_um: np.ndarray
 
 
-def simulate_pair(atlas, shape=None, deformation="both", random_state=None) -> SimulatedPair:
-    """Draw a plane, a look and a deformation, and make the pair.
+def simulate_pair(
+    atlas,
+    shape=None,
+    deformation="both",
+    random_state=None,
+    *,
+    max_tilt_degrees: float = MAX_TILT_DEGREES,
+    damage: float = DAMAGE,
+) -> SimulatedPair:
+    """Draw a plane, a look, damage and a deformation, and make the pair.
 
     Parameters
     ----------
@@ -48,11 +62,15 @@ def simulate_pair(atlas, shape=None, deformation="both", random_state=None) -> S
         See `random_deformation`.
     random_state : None, int or numpy.random.Generator
         Where the randomness comes from.
+    max_tilt_degrees : float
+        Half of the planes are oblique, tilted by up to this about the left-right and about the dorsal-ventral axis.
+    damage : float
+        Share of sections that are torn, folded, covered in places or incomplete, down to one hemisphere.
 
     Raises
     ------
     ValueError
-        If the deformation is unknown, or the shape too small or too large.
+        If the deformation is unknown, the shape too small or too large, or a number out of range.
 
     Examples
     --------
@@ -63,26 +81,50 @@ def simulate_pair(atlas, shape=None, deformation="both", random_state=None) -> S
     """
     rng = np.random.default_rng(random_state)
     shape = checked_shape(atlas.shape[1:] if shape is None else shape)
-    plane, annotation = _random_plane(atlas, shape, rng)
+    max_tilt_degrees, damage = checked_choices(max_tilt_degrees, damage)
+    plane, annotation = _random_plane(atlas, shape, max_tilt_degrees, rng)
     reference = atlas.reference_plane(plane, shape)
     stained = random_appearance(reference, annotation, atlas.structures, rng)
+    damaged = random_damage(stained, TissuePlane(reference, annotation, atlas.structures), damage, rng)
     field, inverse = random_deformation(shape, deformation, rng)
-    moving = _acquire(inverse.warp(stained), rng)
+    present = inverse.warp(damaged.present.astype(np.float32))
+    moving = _acquire(inverse.warp(damaged.image), present, rng)
     return SimulatedPair(
         img=moving,
         deltas_xy=field.deltas_xy,
         inv_deltas_xy=inverse.deltas_xy,
-        p=int(plane.position_um),
+        p=int(np.clip(plane.position_um, 0, atlas.shape_um[0] - 1)),
         corners_um=plane.corners_um,
     )
 
 
-def _random_plane(atlas, shape, rng):
-    """A coronal plane with enough tissue; where the atlas has none, the fullest of those tried."""
+def checked_choices(max_tilt_degrees: float, damage: float) -> tuple[float, float]:
+    """Return both as floats, or raise a ValueError that says what they must be.
+
+    Examples
+    --------
+    >>> checked_choices(10, 2)
+    Traceback (most recent call last):
+    ...
+    ValueError: damage must be a share, from 0 to 1. Received: damage=2
+    """
+    if not 0 <= max_tilt_degrees <= 45:
+        raise ValueError(
+            f"max_tilt_degrees must be from 0 to 45: beyond, a plane is not coronal. Received: {max_tilt_degrees}"
+        )
+    if not 0 <= damage <= 1:
+        raise ValueError(f"damage must be a share, from 0 to 1. Received: damage={damage}")
+    return float(max_tilt_degrees), float(damage)
+
+
+def _random_plane(atlas, shape, max_tilt_degrees, rng):
+    """A plane with enough tissue; where the atlas has none, the fullest of those tried."""
     fullest, most = None, -1.0
     for _ in range(50):
         # Whole micrometres, as the dataset keeps them.
         plane = atlas.plane(int(rng.integers(0, int(atlas.shape_um[0]))))
+        if max_tilt_degrees > 0 and rng.random() < 0.5:
+            plane = _tilted(plane, np.deg2rad(rng.uniform(-max_tilt_degrees, max_tilt_degrees, 2)))
         annotation = atlas.annotation_plane(plane, shape)
         tissue = (annotation > 0).mean()
         if tissue > most:
@@ -92,10 +134,24 @@ def _random_plane(atlas, shape, rng):
     return fullest
 
 
-def _acquire(image, rng) -> np.ndarray:
+def _tilted(plane: Plane, angles) -> Plane:
+    """Turn a coronal plane about its centre: its right side backwards by the first angle, its bottom by the second."""
+    centre = plane.origin_um + (plane.u_um + plane.v_um) / 2
+    backwards = np.array([1.0, 0.0, 0.0])
+    u = np.cos(angles[0]) * plane.u_um + np.sin(angles[0]) * plane.width_um * backwards
+    v = np.cos(angles[1]) * plane.v_um + np.sin(angles[1]) * plane.height_um * backwards
+    normal = np.cross(u, v)
+    v = np.cross(normal, u) * plane.height_um / np.linalg.norm(np.cross(normal, u))  # at right angles again
+    return Plane(centre - (u + v) / 2, u, v)
+
+
+def _acquire(image, present, rng) -> np.ndarray:
     """What the microscope adds: blur, background, noise, eight bits."""
     image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.2, 1.0))
-    background = rng.uniform(0, 0.06)
-    image = background + (1 - background) * image * rng.uniform(0.7, 1.0)
-    image = image + rng.normal(0, rng.uniform(0.002, 0.03), image.shape)
+    background = rng.uniform(0, 0.08)
+    image = background + (1 - background) * image * rng.uniform(0.6, 1.0)
+    image = image + rng.normal(0, rng.uniform(0.002, 0.05), image.shape)
+    if rng.random() < 0.7:  # what lies well outside the tissue is cleared before a network sees it
+        near = cv2.dilate((present > 0.5).astype(np.uint8), np.ones((5, 5), np.uint8))
+        image = image * near
     return np.round(np.clip(image, 0, 1) * 255).astype(np.uint8)

@@ -81,7 +81,11 @@ def _make(config: TrainingConfig, shape, optimizer):
     }
     if config.kind == "global":
         return supervised_global_model_factory(
-            **_given(config, "filters", "dense_layers"), centred=config.centred, **common
+            **_given(config, "filters", "dense_layers"),
+            centred=config.centred,
+            head=config.head,
+            passes=config.passes,
+            **common,
         )
     names = ("start_filters", "downsample_filters", "middle_filters", "upsample_filters", "end_filters")
     return supervised_model_factory(

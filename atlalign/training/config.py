@@ -136,6 +136,17 @@ class TrainingConfig(BaseModel):
         description="Affine about the centre in half diagonals, which trains better than pixels from the corner.",
         json_schema_extra=_only("global"),
     )
+    head: Literal["dense", "votes"] = Field(
+        default="dense",
+        description="How the affine comes about: from dense layers, as published, or fitted to what every part of the "
+        "image votes for, which learns from fewer pairs.",
+        json_schema_extra=_only("global"),
+    )
+    passes: Annotated[int, Field(ge=1)] = Field(
+        default=1,
+        description="With votes, how often the network looks, each time at the image as moved so far.",
+        json_schema_extra=_only("global"),
+    )
     start_filters: Channels = Field(
         default=None, description="Channels before the first pooling.  [default: 16]", json_schema_extra=_only("local")
     )
@@ -149,7 +160,8 @@ class TrainingConfig(BaseModel):
     )
     upsample_filters: Channels = Field(
         default=None,
-        description="Channels of each scale on the way up.  [default: 32,32,32,32]",
+        description="Channels of each scale on the way up; fewer than on the way down make the field coarser.  "
+        "[default: 32,32,32,32]",
         json_schema_extra=_only("local"),
     )
     end_filters: Channels = Field(
@@ -253,6 +265,8 @@ class TrainingConfig(BaseModel):
                 "precision mixed_float16 does not go with strategy mirrored, where Keras's scaling of the loss fails. "
                 "Received both. Give mixed_bfloat16, or set KERAS_BACKEND=jax and give data-parallel"
             )
+        if self.passes > 1 and self.head != "votes":
+            raise ValueError(f"passes needs head votes. Received: passes={self.passes} with head {self.head}")
         if self.inverse_consistency and not self.compute_inv:
             raise ValueError("inverse_consistency needs compute_inv. Received: a weight, but no inverse field")
         return self

@@ -10,6 +10,7 @@ import numpy as np
 
 from atlalign.dataset import check_dataset, split_indexes
 from atlalign.errors import InvalidFileError, ModelError
+from atlalign.section.resampling import compose_affine, resize_affine, resize_image
 from atlalign.training.config import TrainingConfig
 from atlalign.training.distribution import Devices
 
@@ -163,22 +164,27 @@ def place_by(path, source, progress: Progress) -> np.ndarray:
     Raises
     ------
     ModelError
-        If it is no global network, or one of another image size.
+        If it is no global network.
+
+    Notes
+    -----
+    Images of another size than the network's are resized for it.
     """
     from atlalign.ml_utils.models import check_is_registration_model, forward_model, load_model
 
     model = forward_model(check_is_registration_model(load_model(path), "global model"))
-    if tuple(model.inputs[0].shape[1:3]) != source.shape:
-        raise ModelError(
-            f"A global model must be of the dataset's image size, {source.shape}. Received: {path} of "
-            f"{tuple(model.inputs[0].shape[1:3])}. Train both on datasets of one --shape."
-        )
+    shape = tuple(model.inputs[0].shape[1:3])
+    to_model, from_model = resize_affine(source.shape, shape), resize_affine(shape, source.shape)
     placements = []
     for start in progress(range(0, len(source), _BATCH)):
         indexes = range(start, min(start + _BATCH, len(source)))
-        pairs = [np.stack([source.reference(i), source.stored_image(i)], axis=-1) for i in indexes]
+        pairs = [
+            np.stack([resize_image(image, shape) for image in (source.reference(i), source.stored_image(i))], axis=-1)
+            for i in indexes
+        ]
         _, fields = model.predict_on_batch(np.stack(pairs))
-        placements += [affine_of(field, path) for field in np.asarray(fields, dtype=np.float64)]
+        matrices = (affine_of(field, path) for field in np.asarray(fields, dtype=np.float64))
+        placements += [compose_affine(from_model, compose_affine(matrix, to_model)) for matrix in matrices]
     return np.stack(placements)
 
 

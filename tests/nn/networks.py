@@ -28,6 +28,8 @@ LOCAL_OPTIONS = {
     "layer": {"normalization": "layer"},
     "activation": {"activation": softened},
     "inverse_consistency": {"inverse_consistency": 0.5},
+    "coarse": {"upsample_filters": (4,)},
+    "coarse, diffeomorphic": {"upsample_filters": (4,), "diffeomorphic": True},
     "all": {"diffeomorphic": True, "inverse_consistency": 0.5, "normalization": "batch", "activation": "gelu"},
 }
 GLOBAL_OPTIONS = {
@@ -36,17 +38,22 @@ GLOBAL_OPTIONS = {
     "batch": {"normalization": "batch"},
     "activation": {"activation": softened},
     "encoder": {"encoder": True, "centred": True},
+    "votes": {"head": "votes"},
+    "votes, two passes": {"head": "votes", "passes": 2, "normalization": "batch"},
     "all": {"centred": True, "normalization": "layer", "activation": "silu"},
 }
 ALL_OPTIONS = [("local", name) for name in LOCAL_OPTIONS] + [("global", name) for name in GLOBAL_OPTIONS]
 
 
 def small_global(shape=SHAPE, **kwargs):
-    return supervised_global_model_factory((4, 4), (6,), **{"shape": shape, "random_state": 0, **kwargs})
+    sizes = {"filters": (4, 4), "dense_layers": (6,), "shape": shape, "random_state": 0}
+    return supervised_global_model_factory(**{**sizes, **kwargs})
 
 
 def small_local(shape=SHAPE, **kwargs):
-    return supervised_model_factory((4,), (4, 4), (4,), (4, 4), (4,), **{"shape": shape, "random_state": 0, **kwargs})
+    names = ("start_filters", "downsample_filters", "middle_filters", "upsample_filters", "end_filters")
+    sizes = dict(zip(names, ((4,), (4, 4), (4,), (4, 4), (4,)), strict=True))
+    return supervised_model_factory(**{**sizes, "shape": shape, "random_state": 0, **kwargs})
 
 
 def with_option(kind, name, shape=ODD, **kwargs):

@@ -34,16 +34,18 @@ def with_velocity(largest, seed=0, **kwargs):
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("largest", [2.0, 8.0])
-def test_fields_have_no_folds(largest, seed):
-    model, X = with_velocity(largest, seed)
+@pytest.mark.parametrize("up", [(4, 4), (4,)], ids=["fine", "coarse"])
+def test_fields_have_no_folds(largest, seed, up):
+    model, X = with_velocity(largest, seed, upsample_filters=up)
     for dvf in answers(model, X)[1:]:
         assert np.abs(dvf).max() > 0.3 * largest
         assert DisplacementField.from_deltas_xy(dvf[0]).jacobian.min() > 0
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_inverse_field_undoes_the_field(seed):
-    model, X = with_velocity(4.0, seed)
+@pytest.mark.parametrize("up", [(4, 4), (4,)], ids=["fine", "coarse"])
+def test_inverse_field_undoes_the_field(seed, up):
+    model, X = with_velocity(4.0, seed, upsample_filters=up)
     dvf, inv_dvf = (DisplacementField.from_deltas_xy(x[0]) for x in answers(model, X)[1:])
     for round_trip in (dvf(inv_dvf), inv_dvf(dvf)):
         # Near the border the displacement outside the image counts, which a field does not know.

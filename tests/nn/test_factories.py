@@ -87,8 +87,8 @@ def test_images_too_small_for_the_poolings_are_refused():
 
 
 def test_scales_that_do_not_match_are_refused():
-    with pytest.raises(ValueError, match="must be of one length"):
-        supervised_model_factory(downsample_filters=(4, 4), upsample_filters=(4,))
+    with pytest.raises(ValueError, match="must not be longer"):
+        supervised_model_factory(downsample_filters=(4,), upsample_filters=(4, 4))
 
 
 def test_unknown_loss_is_refused():

@@ -6,7 +6,10 @@ import pytest
 from atlalign import Atlas, DisplacementField
 from atlalign.dataset import check_dataset, open_dataset
 from atlalign.errors import AtlalignError
-from atlalign.simulate import job, random_appearance, random_deformation, simulate_dataset, simulate_pair
+from atlalign.plane import Plane
+from atlalign.simulate import damage, job, random_appearance, random_deformation, simulate_dataset, simulate_pair
+from atlalign.simulate.looks import LOOKS
+from atlalign.simulate.tissue import TissuePlane
 
 SHAPE = (48, 64)
 
@@ -80,7 +83,7 @@ def test_the_file_has_no_faults_and_says_where_it_comes_from(tmp_path):
         assert file.attrs["atlas"] == "phantom:100"
         assert file.attrs["resolution_um"].tolist() == pytest.approx([8000 / 48, 11400 / 64])
         assert file["image_id"][:].tolist() == [0, 1, 2, 3, 4]
-        np.testing.assert_allclose(file["corners_um"][:, :, 0], np.repeat(file["p"][:][:, None], 4, axis=1))
+        np.testing.assert_allclose(file["corners_um"][:, :, 0].mean(axis=1), file["p"][:], atol=1)
 
 
 def test_the_same_bytes_whatever_the_number_of_workers(tmp_path):
@@ -148,3 +151,57 @@ def test_numbers_out_of_range_are_refused_and_nothing_is_written(tmp_path, argum
 def test_a_missing_folder_is_refused_before_any_work(tmp_path):
     with pytest.raises(FileNotFoundError, match="mkdir -p"):
         simulate_dataset(tmp_path / "none" / "pairs.h5", "phantom:100", n=1)
+
+
+def test_planes_are_coronal_or_tilted_by_no_more_than_asked(atlas):
+    tilts = []
+    for seed in range(12):
+        plane = Plane.from_corners(simulate_pair(atlas, SHAPE, random_state=seed, max_tilt_degrees=8).corners_um)
+        normal = np.cross(plane.u_um, plane.v_um)
+        tilts.append(np.rad2deg(np.arccos(abs(normal[0]) / np.linalg.norm(normal))))
+        assert abs(plane.u_um @ plane.v_um) < 1e-6 * plane.width_um * plane.height_um
+        assert (plane.width_um, plane.height_um) == pytest.approx(atlas.shape_um[:0:-1])
+    assert 0 < sum(tilt > 0.1 for tilt in tilts) < 12
+    assert max(tilts) < 8 * np.sqrt(2)
+
+
+def test_without_tilt_every_plane_is_coronal(atlas):
+    for seed in range(4):
+        assert np.ptp(simulate_pair(atlas, SHAPE, random_state=seed, max_tilt_degrees=0).corners_um[:, 0]) == 0
+
+
+def test_a_hemisphere_that_is_lost_is_lost_up_to_the_midline(atlas):
+    plane = TissuePlane(
+        *(f(6000, (80, 114)) for f in (atlas.reference_plane, atlas.annotation_plane)), atlas.structures
+    )
+    lost = damage._one_hemisphere(plane, np.random.default_rng(0))
+    assert 0.45 < (lost & plane.mask).sum() / plane.mask.sum() < 0.55
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_damage_leaves_tissue_to_register_and_none_where_it_is_lost(atlas, seed):
+    plane = TissuePlane(
+        *(f(6000, (80, 114)) for f in (atlas.reference_plane, atlas.annotation_plane)), atlas.structures
+    )
+    damaged = damage.random_damage(plane.reference, plane, 1, np.random.default_rng(seed))
+    assert damaged.present.sum() > 0.15 * plane.mask.sum()
+    assert not damaged.image[plane.mask & ~damaged.present].any()
+    assert not (damaged.present & ~plane.mask).any()
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_every_look_shows_tissue_and_nothing_outside(atlas, look):
+    plane = TissuePlane(
+        *(f(6000, (80, 114)) for f in (atlas.reference_plane, atlas.annotation_plane)), atlas.structures
+    )
+    image = look(plane, np.random.default_rng(0))
+    assert image.shape == (80, 114)
+    assert np.isfinite(image).all()
+    assert image[plane.mask].mean() > 0.005
+    assert np.abs(image[~plane.mask]).max() < 0.5
+
+
+@pytest.mark.parametrize(("choice", "value"), [("max_tilt_degrees", 60), ("max_tilt_degrees", -1), ("damage", 1.5)])
+def test_choices_out_of_range_are_refused(atlas, choice, value):
+    with pytest.raises(ValueError, match=f"{choice} must be"):
+        simulate_pair(atlas, SHAPE, **{choice: value})

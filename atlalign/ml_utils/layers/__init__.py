@@ -8,18 +8,23 @@ layers compute in float32 whatever the global policy, since 16-bit coordinates a
 from atlalign.ml_utils.layers.affine import Affine2DVF, CentredAffine, get_initial_weights
 from atlalign.ml_utils.layers.fields import BilinearInterpolation, DVFComposition, DVFIntegration, InverseConsistency
 from atlalign.ml_utils.layers.pairs import ExtractMoving, NoOp
+from atlalign.ml_utils.layers.refining import RefineDVF
 from atlalign.ml_utils.layers.stn import InvertAffine, block_stn
+from atlalign.ml_utils.layers.votes import AffineProduct, FitAffine
 
 __all__ = [
     "Affine2DVF",
+    "AffineProduct",
     "BilinearInterpolation",
     "CentredAffine",
     "DVFComposition",
     "DVFIntegration",
     "ExtractMoving",
+    "FitAffine",
     "InverseConsistency",
     "InvertAffine",
     "NoOp",
+    "RefineDVF",
     "block_stn",
     "get_initial_weights",
 ]

@@ -47,6 +47,20 @@ def simulate_command(
     damage: Annotated[
         float, typer.Option(help="Share of torn, folded, covered or incomplete sections, from 0 to 1.", metavar="SHARE")
     ] = 0.3,
+    planes: Annotated[
+        str,
+        typer.Option(
+            help="Where planes lie: anywhere, or so that those of training and those held out never meet.",
+            metavar="all|training|held-out",
+        ),
+    ] = "all",
+    place_by: Annotated[
+        str,
+        typer.Option(
+            help="Where sections lie in their images: where the deformation has them, or as register places them.",
+            metavar="anywhere|tissue",
+        ),
+    ] = "anywhere",
     workers: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 1,
     seed: SeedOption = 0,
 ) -> None:
@@ -70,6 +84,8 @@ def simulate_command(
         progress=lambda blocks, **how: track(blocks, "Simulating pairs (blocks of 8)", **how),
         max_tilt_degrees=max_tilt_degrees,
         damage=damage,
+        planes=planes,
+        place_by=place_by,
     )
     typer.echo(f"Wrote {n} pairs to {out}")
 

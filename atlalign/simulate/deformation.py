@@ -48,6 +48,18 @@ class Deformation:
         self._local = local
         self._local_inverse = local_inverse
 
+    def then(self, matrix: np.ndarray) -> "Deformation":
+        """Return this deformation followed by an affine one, (2, 3) or (3, 3) in px."""
+        square = np.vstack([matrix[:2], [0, 0, 1]])
+        return Deformation(square @ self._matrix, self._local, self._local_inverse)
+
+    def fields(self, shape: tuple[int, int]) -> tuple[DisplacementField, DisplacementField]:
+        """Return the field that warps the deformed image back, and the one that deforms, on a grid of pixels."""
+        grid = np.stack(pixel_grid(shape), axis=-1)
+        deltas = (points(grid) - grid for points in (self.deformed_points, self.original_points))
+        field, inverse = (DisplacementField.from_deltas_xy(delta) for delta in deltas)
+        return field, inverse
+
     def deformed_points(self, points_xy: np.ndarray) -> np.ndarray:
         """Return where positions (..., 2) of the original image are in the deformed one, px."""
         return transform_affine(self._matrix, _displace(self._local, points_xy))
@@ -108,10 +120,7 @@ def random_deformation(
     >>> bool(abs(field(inverse).norm[24:40, 36:60]).max() < 1e-3)
     True
     """
-    drawn = draw_deformation(shape, deformation, random_state)
-    grid = np.stack(pixel_grid(checked_shape(shape)), axis=-1)
-    field, inverse = (points(grid) - grid for points in (drawn.deformed_points, drawn.original_points))
-    return DisplacementField.from_deltas_xy(field), DisplacementField.from_deltas_xy(inverse)
+    return draw_deformation(shape, deformation, random_state).fields(checked_shape(shape))
 
 
 def checked_shape(shape: Any) -> tuple[int, int]:

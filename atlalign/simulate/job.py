@@ -14,6 +14,8 @@ from atlalign.atlas import Atlas
 from atlalign.dataset import Attributes
 from atlalign.simulate.deformation import DEFORMATIONS, checked_shape
 from atlalign.simulate.pair import DAMAGE, MAX_TILT_DEGREES, checked_choices, simulate_pair
+from atlalign.simulate.placing import check_placement
+from atlalign.simulate.planes import check_planes
 
 
 def simulate_dataset(
@@ -28,6 +30,8 @@ def simulate_dataset(
     *,
     max_tilt_degrees: float = MAX_TILT_DEGREES,
     damage: float = DAMAGE,
+    planes: str = "all",
+    place_by: str = "anywhere",
 ) -> None:
     """Simulate a dataset of labelled pairs from an atlas.
 
@@ -53,8 +57,9 @@ def simulate_dataset(
         process reads the script again.
     progress : callable
         Takes an iterator of finished blocks, ``total`` and ``done``, and yields the blocks.
-    max_tilt_degrees, damage : float
-        How oblique planes may be, and the share of damaged sections; see `simulate_pair`.
+    max_tilt_degrees, damage, planes, place_by
+        How oblique planes may be, the share of damaged sections, which planes are drawn, and where sections lie in
+        their images; see `simulate_pair`.
 
     Raises
     ------
@@ -91,6 +96,8 @@ def simulate_dataset(
         "deformation": deformation,
         "max_tilt_degrees": max_tilt_degrees,
         "damage": damage,
+        "planes": check_planes(planes),
+        "place_by": check_placement(place_by),
     }
     make_dataset(
         path,
@@ -142,6 +149,8 @@ def _simulate_block(block: int, atlas: Atlas, settings: dict[str, Any]) -> Colum
             np.random.default_rng([settings["seed"], row]),
             max_tilt_degrees=settings["max_tilt_degrees"],
             damage=settings["damage"],
+            planes=settings["planes"],
+            place_by=settings["place_by"],
         )
         for row in rows
     ]

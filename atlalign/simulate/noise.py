@@ -26,7 +26,7 @@ def cells(density: NDArray, size_px: float, rng: np.random.Generator) -> NDArray
     Examples
     --------
     >>> dots = cells(np.full((40, 50), 0.1), 0.5, np.random.default_rng(0))
-    >>> 0.05 < dots.mean() < 0.15
+    >>> bool(0.05 < dots.mean() < 0.15)
     True
     """
     dots = (rng.random(density.shape) < density).astype(np.float32)

@@ -5,14 +5,12 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from atlalign.plane import Plane
 from atlalign.simulate.appearance import random_appearance
 from atlalign.simulate.damage import random_damage
-from atlalign.simulate.deformation import checked_shape, random_deformation
+from atlalign.simulate.deformation import checked_shape, draw_deformation
+from atlalign.simulate.placing import check_placement, place_by_tissue
+from atlalign.simulate.planes import check_planes, random_plane
 from atlalign.simulate.tissue import TissuePlane
-
-# Planes with less tissue than this share of the image (the tips of the brain) teach nothing.
-_LEAST_TISSUE = 0.08
 
 MAX_TILT_DEGREES = 10.0
 DAMAGE = 0.3
@@ -32,6 +30,8 @@ class SimulatedPair:
         Position of the plane's centre along the anterior-posterior axis, um.
     corners_um : ndarray (4, 3)
         Atlas corners of the plane.
+    present : ndarray (h, w)
+        Where on the reference's grid the section has kept its tissue, bool.
     """
 
     img: np.ndarray
@@ -39,6 +39,7 @@ class SimulatedPair:
     inv_deltas_xy: np.ndarray
     p: int
     corners_um: np.ndarray
+    present: np.ndarray
 
 
 def simulate_pair(
@@ -49,6 +50,8 @@ def simulate_pair(
     *,
     max_tilt_degrees: float = MAX_TILT_DEGREES,
     damage: float = DAMAGE,
+    planes: str = "all",
+    place_by: str = "anywhere",
 ) -> SimulatedPair:
     """Draw a plane, a look, damage and a deformation, and make the pair.
 
@@ -66,11 +69,18 @@ def simulate_pair(
         Half of the planes are oblique, tilted by up to this about the left-right and about the dorsal-ventral axis.
     damage : float
         Share of sections that are torn, folded, covered in places or incomplete, down to one hemisphere.
+    planes : {"all", "training", "held-out"}
+        Where planes may lie: anywhere, or so that those of training and those held out never meet; see
+        `atlalign.simulate.planes.is_held_out`.
+    place_by : {"anywhere", "tissue"}
+        Where the section lies in its image: where the deformation has it; or, as when it is registered by its position,
+        with its tissue's box on that of the plane.
 
     Raises
     ------
     ValueError
-        If the deformation is unknown, the shape too small or too large, or a number out of range.
+        If the deformation, the choice of planes or the placement is unknown, the shape too small or too large, or a
+        number out of range.
 
     Examples
     --------
@@ -82,11 +92,14 @@ def simulate_pair(
     rng = np.random.default_rng(random_state)
     shape = checked_shape(atlas.shape[1:] if shape is None else shape)
     max_tilt_degrees, damage = checked_choices(max_tilt_degrees, damage)
-    plane, annotation = _random_plane(atlas, shape, max_tilt_degrees, rng)
+    plane, annotation = random_plane(atlas, shape, max_tilt_degrees, check_planes(planes), rng)
     reference = atlas.reference_plane(plane, shape)
     stained = random_appearance(reference, annotation, atlas.structures, rng)
     damaged = random_damage(stained, TissuePlane(reference, annotation, atlas.structures), damage, rng)
-    field, inverse = random_deformation(shape, deformation, rng)
+    drawn = draw_deformation(shape, deformation, rng)
+    if check_placement(place_by) == "tissue" and damaged.present.any():
+        drawn = place_by_tissue(drawn, damaged.present, annotation > 0, rng)
+    field, inverse = drawn.fields(shape)
     present = inverse.warp(damaged.present.astype(np.float32))
     moving = _acquire(inverse.warp(damaged.image), present, rng)
     return SimulatedPair(
@@ -95,6 +108,7 @@ def simulate_pair(
         inv_deltas_xy=inverse.deltas_xy,
         p=int(np.clip(plane.position_um, 0, atlas.shape_um[0] - 1)),
         corners_um=plane.corners_um,
+        present=damaged.present,
     )
 
 
@@ -115,34 +129,6 @@ def checked_choices(max_tilt_degrees: float, damage: float) -> tuple[float, floa
     if not 0 <= damage <= 1:
         raise ValueError(f"damage must be a share, from 0 to 1. Received: damage={damage}")
     return float(max_tilt_degrees), float(damage)
-
-
-def _random_plane(atlas, shape, max_tilt_degrees, rng):
-    """A plane with enough tissue; where the atlas has none, the fullest of those tried."""
-    fullest, most = None, -1.0
-    for _ in range(50):
-        # Whole micrometres, as the dataset keeps them.
-        plane = atlas.plane(int(rng.integers(0, int(atlas.shape_um[0]))))
-        if max_tilt_degrees > 0 and rng.random() < 0.5:
-            plane = _tilted(plane, np.deg2rad(rng.uniform(-max_tilt_degrees, max_tilt_degrees, 2)))
-        annotation = atlas.annotation_plane(plane, shape)
-        tissue = (annotation > 0).mean()
-        if tissue > most:
-            fullest, most = (plane, annotation), tissue
-        if most >= _LEAST_TISSUE:
-            break
-    return fullest
-
-
-def _tilted(plane: Plane, angles) -> Plane:
-    """Turn a coronal plane about its centre: its right side backwards by the first angle, its bottom by the second."""
-    centre = plane.origin_um + (plane.u_um + plane.v_um) / 2
-    backwards = np.array([1.0, 0.0, 0.0])
-    u = np.cos(angles[0]) * plane.u_um + np.sin(angles[0]) * plane.width_um * backwards
-    v = np.cos(angles[1]) * plane.v_um + np.sin(angles[1]) * plane.height_um * backwards
-    normal = np.cross(u, v)
-    v = np.cross(normal, u) * plane.height_um / np.linalg.norm(np.cross(normal, u))  # at right angles again
-    return Plane(centre - (u + v) / 2, u, v)
 
 
 def _acquire(image, present, rng) -> np.ndarray:

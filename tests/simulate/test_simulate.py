@@ -9,6 +9,7 @@ from atlalign.errors import AtlalignError
 from atlalign.plane import Plane
 from atlalign.simulate import damage, job, random_appearance, random_deformation, simulate_dataset, simulate_pair
 from atlalign.simulate.looks import LOOKS
+from atlalign.simulate.planes import is_held_out
 from atlalign.simulate.tissue import TissuePlane
 
 SHAPE = (48, 64)
@@ -205,3 +206,29 @@ def test_every_look_shows_tissue_and_nothing_outside(atlas, look):
 def test_choices_out_of_range_are_refused(atlas, choice, value):
     with pytest.raises(ValueError, match=f"{choice} must be"):
         simulate_pair(atlas, SHAPE, **{choice: value})
+
+
+@pytest.mark.parametrize("planes", ["training", "held-out"])
+def test_planes_of_training_and_those_held_out_never_meet(atlas, planes):
+    positions = [simulate_pair(atlas, SHAPE, random_state=seed, planes=planes).p for seed in range(12)]
+    assert {is_held_out(position) for position in positions} == {planes == "held-out"}
+
+
+def test_sections_that_are_placed_by_their_tissue_lie_nearer(atlas):
+    distances = {}
+    for place_by in ("anywhere", "tissue"):
+        pairs = [simulate_pair(atlas, SHAPE, random_state=seed, place_by=place_by, damage=0) for seed in range(10)]
+        distances[place_by] = np.mean([np.linalg.norm(pair.deltas_xy, axis=-1)[pair.present].mean() for pair in pairs])
+    assert distances["tissue"] < 0.75 * distances["anywhere"]
+
+
+def test_a_placed_label_still_registers(atlas):
+    pair = simulate_pair(atlas, (80, 114), random_state=1, place_by="tissue", damage=0, max_tilt_degrees=0)
+    field, inverse = (DisplacementField.from_deltas_xy(deltas) for deltas in (pair.deltas_xy, pair.inv_deltas_xy))
+    assert field(inverse).norm[20:60, 30:84].max() < 0.05
+
+
+@pytest.mark.parametrize("choice", ["planes", "place_by"])
+def test_an_unknown_choice_is_refused(atlas, choice):
+    with pytest.raises(ValueError, match=f"{choice} must be one of"):
+        simulate_pair(atlas, SHAPE, **{choice: "elsewhere"})

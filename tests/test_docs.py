@@ -12,7 +12,7 @@ import pytest
 import typer.main
 
 import atlalign
-from atlalign.cli import dataset, evaluate, register, train, weights
+from atlalign.cli import dataset, evaluate, points, register, train, weights
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
@@ -84,6 +84,7 @@ def test_every_public_module_is_in_the_reference():
         (weights.app, "list", "weights"),
         (weights.app, "fetch", "weights"),
         (evaluate.evaluate_command, None, "evaluate"),
+        (points.points_command, None, "points"),
         (register.register_command, None, "register"),
     ],
 )

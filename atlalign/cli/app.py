@@ -7,12 +7,13 @@ from typing import Annotated
 import typer
 
 import atlalign
-from atlalign.cli import atlas, dataset, demo, evaluate, register, train, weights
+from atlalign.cli import atlas, dataset, demo, evaluate, points, register, train, weights
 from atlalign.cli.options import new_app, show_help_without_command
 from atlalign.errors import AtlalignError, one_line
 
 app = new_app()
 app.command("register")(register.register_command)
+app.command("points")(points.points_command)
 app.add_typer(train.app, name="train")
 app.command("evaluate")(evaluate.evaluate_command)
 app.add_typer(dataset.app, name="dataset")

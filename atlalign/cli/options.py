@@ -45,6 +45,25 @@ AtlasOption = Annotated[
         callback=refuse_empty,
     ),
 ]
+FlipOption = Annotated[
+    str | None,
+    typer.Option(
+        "--flip",
+        help="Mirror the section: horizontal changes left and right, vertical top and bottom.",
+        metavar="horizontal|vertical",
+    ),
+]
+RotateOption = Annotated[
+    int, typer.Option("--rotate", help="Then turn it clockwise by so many degrees.", metavar="0|90|180|270")
+]
+InvertOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--invert/--no-invert",
+        help="The background is bright, or dark.  [default: found out]",
+        show_default=False,
+    ),
+]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Start of all randomness.")]
 
 

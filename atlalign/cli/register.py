@@ -2,19 +2,22 @@
 
 import json
 from collections import Counter
-from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from atlalign.cli.options import AtlasOption, parse_numbers, parse_path
+from atlalign.cli.options import AtlasOption, FlipOption, InvertOption, RotateOption, parse_numbers, parse_path
 
 
 def register_command(
     sections: Annotated[
         list[Path],
-        typer.Argument(metavar="SECTION...", help="Images: PNG, JPEG or TIFF, grey or RGB(A).", parser=parse_path),
+        typer.Argument(
+            metavar="SECTION...",
+            help="Images: PNG, JPEG, TIFF and its pyramids, OME-Zarr or CZI; grey or RGB(A).",
+            parser=parse_path,
+        ),
     ],
     atlas: AtlasOption,
     out: Annotated[
@@ -42,20 +45,27 @@ def register_command(
         typer.Option(
             "--pixel-size-um",
             help="Size of a section's pixel in um, across and down; not with an anchoring, which implies its own.  "
-            "[default: estimated from the tissue's extent]",
+            "[default: what the file states, else estimated from the tissue's extent]",
             metavar="X[,Y]",
         ),
     ] = None,
     channel: Annotated[
-        int | None, typer.Option(min=0, help="Which channel of a multi-channel TIFF, from 0.", metavar="N")
+        int | None, typer.Option(min=0, help="Which channel of a multi-channel image, from 0.", metavar="N")
     ] = None,
+    flip: FlipOption = None,
+    rotate: RotateOption = 0,
+    invert: InvertOption = None,
     global_model: Annotated[
         Path | None,
-        typer.Option(help="Model that atlalign-train global made.", metavar="M", parser=parse_path),
+        typer.Option(
+            help="Model that atlalign-train global made, or 'default'. Without either model: both default ones.",
+            metavar="M",
+            parser=parse_path,
+        ),
     ] = None,
     local_model: Annotated[
         Path | None,
-        typer.Option(help="Model that atlalign-train local made.", metavar="M", parser=parse_path),
+        typer.Option(help="Model that atlalign-train local made, or 'default'.", metavar="M", parser=parse_path),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the quality of each section as JSON.")] = False,
 ) -> None:
@@ -64,8 +74,7 @@ def register_command(
     Each result folder holds the registered image, the structure of each pixel at the section's own size
     (labels.tif), the field both ways, structure areas, an overlay with outlines, and a record of it all.
 
-    Example: atlalign register s1.tif --atlas allen_mouse_25um --position-um 5400 --pixel-size-um 10
-    --global-model runs/global/best.keras --local-model runs/local/best.keras --out s1
+    Example: atlalign register s1.tif --atlas allen_mouse_25um --position-um 5400 --pixel-size-um 10 --out s1
     """
     from atlalign._progress import track
     from atlalign.atlas import Atlas
@@ -79,17 +88,25 @@ def register_command(
             f"--pixel-size-um goes with --position-um: an anchoring implies its own pixel size. Received: "
             f"{pixel_size_um} with --anchoring {anchoring}. Leave one of them out."
         )
+    if anchoring is not None and (flip is not None or rotate):
+        raise ValueError(
+            "--flip and --rotate go with --position-um: an anchoring says how each image lies. Received: "
+            f"{f'--flip {flip}' if flip else f'--rotate {rotate}'} with --anchoring {anchoring}. Leave one of them out."
+        )
     loaded_atlas = Atlas.load(atlas)
     planes = _planes(sections, position_um, anchoring, loaded_atlas)
-    read = partial(Section.read, pixel_size_um=pixel_size, channel=channel)
+
+    def read(path: Path) -> Section:
+        how: Any = {"flip": flip, "rotate": rotate, "invert": invert}
+        return Section.read(path, pixel_size_um=pixel_size, channel=channel, **how)
+
     for path in sections:  # what cannot be read or is blank is refused before any work, the last of a series too
         first = read(path)
         _ = first.tissue_box
 
-    if global_model or local_model:
-        from atlalign.cli.quiet import load_keras
+    from atlalign.cli.quiet import load_keras
 
-        load_keras()
+    load_keras()
     from atlalign.registration import Registrar
 
     registrar = Registrar(loaded_atlas, global_model=global_model, local_model=local_model)

@@ -106,12 +106,12 @@ def label_section(
     reference = _on_whole_voxels(anchored.plane, atlas)
     p = int(np.floor(anchored.plane.position_um))
     if place_by == "anchoring":
-        shown, canvas, to_original = section, anchored, np.eye(2, 3)
+        shown, canvas = section, anchored
         p = int(np.clip(p, 0, atlas.shape_um[0] - 1))
     else:
-        shown, to_original = turn_upright(section, anchored.from_section)
+        shown = turn_upright(section, anchored.from_section)
         canvas = Canvas.by_tissue(shown, atlas, p, shape)
-    to_section = compose_affine(to_original, canvas.to_section)
+    to_section = canvas.to_section
     _require_scale(compose_affine(anchored.from_section, to_section), section)
 
     grid = np.stack(np.meshgrid(np.arange(shape[1]), np.arange(shape[0])), axis=-1).astype(np.float64)

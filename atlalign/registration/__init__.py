@@ -1,7 +1,29 @@
 """Registration: a new section in, everything about it out."""
 
+from atlalign.registration.areas import structure_areas
 from atlalign.registration.files import RegistrationFiles
+from atlalign.registration.groups import read_groups
+from atlalign.registration.point_files import convert_points
+from atlalign.registration.point_map import PointMap
+from atlalign.registration.points import count_points, locate_points, place_points
 from atlalign.registration.registrar import Registrar, register, register_images
 from atlalign.registration.result import Registration, Step
+from atlalign.registration.saved import SavedRegistration, read_registration
 
-__all__ = ["Registrar", "Registration", "RegistrationFiles", "Step", "register", "register_images"]
+__all__ = [
+    "PointMap",
+    "Registrar",
+    "Registration",
+    "RegistrationFiles",
+    "SavedRegistration",
+    "Step",
+    "convert_points",
+    "count_points",
+    "locate_points",
+    "place_points",
+    "read_groups",
+    "read_registration",
+    "register",
+    "register_images",
+    "structure_areas",
+]

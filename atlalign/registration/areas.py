@@ -8,52 +8,100 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from atlalign.registration.groups import Groups, check_gathering, gather
+
 if TYPE_CHECKING:
     from atlalign.registration.result import Registration
+    from atlalign.registration.saved import SavedRegistration
 
-_LEFT, _RIGHT = 1, 2
+LEFT, RIGHT = 1, 2  # as brainglobe-atlasapi counts hemispheres
 
-_COLUMNS = ["id", "acronym", "name", "left_area_mm2", "right_area_mm2", "total_area_mm2", "pixels"]
+AREA_COLUMNS = ["left_area_mm2", "right_area_mm2", "total_area_mm2"]
 
 
-def structure_areas(registration: Registration) -> pd.DataFrame:
+def structure_areas(
+    registration: Registration | SavedRegistration, *, groups: Groups | None = None, depth: int | None = None
+) -> pd.DataFrame:
     """Measure the structures of a registered section.
 
     Left and right are the animal's; `registration.canvas.animal_left` says on which side of the image its
     left lies. Each structure is counted as the atlas annotates it, without what lies below it in the
-    hierarchy.
+    hierarchy, unless a depth or groups are given.
 
     Parameters
     ----------
-    registration : Registration
+    registration : Registration or SavedRegistration
+    groups : mapping of str to sequence of str, optional
+        Acronyms of each group; children are included. `atlalign.registration.read_groups` reads a file of them.
+    depth : int, optional
+        Structures deeper than this are counted as their ancestor at that depth; 0 is the root.
 
     Returns
     -------
     pandas.DataFrame
-        Columns id, acronym, name, left_area_mm2, right_area_mm2, total_area_mm2, pixels; largest first.
+        Columns id, acronym, name, left_area_mm2, right_area_mm2, total_area_mm2, pixels; largest first. With `groups`
+        a column group takes the place of the first three, and there is a row for each group, in their order.
+
+    Raises
+    ------
+    ValueError
+        If both `groups` and `depth` are given, `depth` is negative, or a structure is in two groups.
+    atlalign.errors.AtlasError
+        If an acronym is unknown.
+
+    Examples
+    --------
+    >>> from atlalign import Atlas, Section, register
+    >>> atlas = Atlas.load("phantom", spacing_um=100)
+    >>> section = Section(atlas.reference_plane(6000), pixel_size_um=100)
+    >>> def nothing_to_do(reference, moving):
+    ...     return np.zeros((*reference.shape, 2))
+    >>> registration = register(section, atlas, position_um=6000, local_model=nothing_to_do)
+    >>> areas = structure_areas(registration, groups={"striatum": ["STR"], "pallidum": ["PAL"]})
+    >>> areas["group"].tolist()
+    ['striatum', 'pallidum']
+    >>> bool(np.allclose(areas["total_area_mm2"], areas["pixels"] * 0.1**2))
+    True
     """
+    check_gathering(groups, depth, registration.atlas.structures)
     counts = _pixels(registration)
+    identifiers = sorted({identifier for identifier, _ in counts})
+    sides = np.array([[counts[i, LEFT], counts[i, RIGHT]] for i in identifiers], dtype=np.int64).reshape(-1, 2)
     pixel_mm2 = float(np.prod(registration.canvas.section_pixel_um)) * 1e-6
-    rows = []
-    for identifier in {identifier for identifier, _ in counts}:
-        structure = registration.atlas.structures.get(identifier)
-        left, right = counts[identifier, _LEFT], counts[identifier, _RIGHT]
-        rows.append(
-            {
-                "id": identifier,
-                "acronym": structure.acronym if structure else "",
-                "name": structure.name if structure else "not in the atlas's list of structures",
-                "left_area_mm2": left * pixel_mm2,
-                "right_area_mm2": right * pixel_mm2,
-                "total_area_mm2": (left + right) * pixel_mm2,
-                "pixels": left + right,
-            }
-        )
-    table = pd.DataFrame(rows, columns=_COLUMNS)
-    return table.sort_values(["pixels", "id"], ascending=[False, True], ignore_index=True)
+    pixels = np.column_stack([sides, sides.sum(axis=1)])
+    table = pd.DataFrame(pixels * pixel_mm2, columns=AREA_COLUMNS)
+    table.insert(0, "id", identifiers)
+    table["pixels"] = pixels[:, 2]
+    return gather_areas(table, registration, groups=groups, depth=depth)
 
 
-def _pixels(registration: Registration) -> Counter[tuple[int, int]]:
+def gather_areas(
+    table: pd.DataFrame,
+    registration: Registration | SavedRegistration,
+    *,
+    groups: Groups | None = None,
+    depth: int | None = None,
+) -> pd.DataFrame:
+    """Gather areas of structures at a depth or in groups; see `structure_areas`.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Columns id, left_area_mm2, right_area_mm2, total_area_mm2, pixels.
+    registration, groups, depth
+        As in `structure_areas`.
+
+    Returns
+    -------
+    pandas.DataFrame
+    """
+    gathered = gather(table, registration.atlas.structures, groups=groups, depth=depth)
+    if groups is not None:
+        return gathered
+    return gathered.sort_values(["pixels", "id"], ascending=[False, True], ignore_index=True)
+
+
+def _pixels(registration: Registration | SavedRegistration) -> Counter[tuple[int, int]]:
     """Count the section's pixels by structure and hemisphere."""
     counts: Counter[tuple[int, int]] = Counter()
     height, width = registration.section.shape

@@ -160,6 +160,8 @@ def _record(registration: Registration) -> dict[str, Any]:
             "dtype": str(section.image.dtype),
             "pixel_size_um": list(canvas.section_pixel_um),
             "pixel_size_source": canvas.pixel_size_source,
+            "flip": section.orientation.flip,
+            "rotate": section.orientation.rotate,
             "background": section.tissue.polarity,
             "tissue_box_px": list(section.tissue_box),
             "animal_left_in_image": canvas.animal_left,

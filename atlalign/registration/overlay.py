@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from atlalign.section.resampling import apply_affine, resample, resize_affine
+from atlalign.section.resampling import apply_affine, resize_affine
 
 if TYPE_CHECKING:
     from atlalign.atlas.structures import Structures
@@ -93,9 +93,9 @@ def section_picture(section: Section, shape: tuple[int, int]) -> np.ndarray:
     -------
     ndarray, uint8, shape (h, w, 3)
     """
-    colour = section.image.ndim == 3
-    image = section.image[..., :3] if colour else section.grey
-    small = resample(image, resize_affine(shape, section.shape), shape)
+    small = section.resample(shape, resize_affine(shape, section.shape))
+    colour = small.ndim == 3
+    small = small[..., :3] if colour else small
     if not (colour and small.dtype == np.uint8):
         low, high = np.percentile(small, (0.1, 99.8))
         small = np.clip((small - low) / max(high - low, 1e-6) * 255, 0, 255).astype(np.uint8)

@@ -32,7 +32,7 @@ def measure(registration: Registration) -> dict[str, dict[str, Any]]:
         background                  "bright" or "dark": how the section's background was understood
         cut_off_sides               sides of the image along which the tissue is cut off
         pixel_size                  size of a section pixel (x, y), um
-        pixel_size_source           "given", "estimated" or "anchoring"
+        pixel_size_source           "given", "estimated", "anchoring", or a part of the file such as "OME-XML"
         tissue_overlap_before       Dice of the section's tissue, as placed on the canvas, and the atlas's
         tissue_overlap_after        the same after registration
         correlation_before          Pearson correlation of section and reference in the atlas's tissue

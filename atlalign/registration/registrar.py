@@ -17,6 +17,7 @@ from atlalign.section import Section
 from atlalign.section.canvas import Canvas
 from atlalign.section.resampling import resize_image
 from atlalign.section.tissue import find_tissue
+from atlalign.weights import default_models
 
 if TYPE_CHECKING:
     from atlalign.atlas import Atlas
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["Registrar", "Registration", "Step", "register", "register_images"]
 
 Predict = Callable[[np.ndarray, np.ndarray], Any]
+
+DEFAULT = "default"  # names the model of its kind that comes with the package
 
 
 def register_images(
@@ -41,8 +44,9 @@ def register_images(
         float in [0, 1] or uint8. An image whose background, judged along its border, is bright is inverted so
         that the background is 0.
     global_model, local_model : path-like, keras.Model, callable or None
-        Either may be left out. A callable takes (reference, moving), float32 (h, w) in [0, 1] on a dark
-        background, and returns the field (h, w, 2).
+        Without either, both are those that come with the package, for the mouse brain; "default" names one of them
+        beside a model of one's own. Given one alone, the other step is left out. A callable takes (reference,
+        moving), float32 (h, w) in [0, 1] on a dark background, and returns the field (h, w, 2).
 
     Returns
     -------
@@ -54,7 +58,7 @@ def register_images(
     ValueError
         If the images are not grey, not of one shape, or not in [0, 1].
     ModelError
-        If there is no model, it is of another architecture, or its prediction is not finite.
+        If a model is of another architecture, or its prediction is not finite.
 
     Examples
     --------
@@ -147,7 +151,7 @@ class Registrar:
     Raises
     ------
     ModelError
-        If there is no model, or one is of another architecture.
+        If a model is of another architecture.
 
     Examples
     --------
@@ -168,12 +172,9 @@ class Registrar:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Shape of the canvas: what the first model takes, else the atlas's own planes."""
-        for _, predict in self._predictors:
-            shape = getattr(predict, "shape", None)
-            if shape is not None:
-                return shape
-        return self.atlas.shape[1], self.atlas.shape[2]
+        """Shape of the canvas: the finest that a model takes, else that of the atlas's own planes."""
+        shapes = [predict.shape for _, predict in self._predictors if hasattr(predict, "shape")]
+        return max(shapes, key=np.prod, default=(self.atlas.shape[1], self.atlas.shape[2]))
 
     def register(
         self,
@@ -218,15 +219,17 @@ class Registrar:
 
 
 def _predictors(global_model: Any, local_model: Any) -> list[tuple[str, Predict]]:
-    """Return name and function of each model that is given."""
-    if global_model is None and local_model is None:
-        raise ModelError(
-            "Registration needs a global model, a local model or both. Received: neither, and default "
-            "weights do not ship yet. Make a dataset with 'atlalign dataset simulate', train with "
-            "'atlalign-train global' and 'atlalign-train local', and give the models that they save."
-        )
+    """Return name and function of each model that is given; of the default ones if none is."""
     given = {"global": global_model, "local": local_model}
-    return [(name, _predictor(model, f"{name} model")) for name, model in given.items() if model is not None]
+    if global_model is None and local_model is None:
+        given = dict.fromkeys(given, DEFAULT)
+    chosen = {name: default_models()[name] if is_default(model) else model for name, model in given.items()}
+    return [(name, _predictor(model, f"{name} model")) for name, model in chosen.items() if model is not None]
+
+
+def is_default(model: Any) -> bool:
+    """Return whether a model is named as the one that comes with the package."""
+    return isinstance(model, str | os.PathLike) and os.fspath(model) == DEFAULT
 
 
 def _predictor(model: Any, what: str) -> Predict:

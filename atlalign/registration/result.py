@@ -11,20 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from atlalign._field.sampling import sample_grid
 from atlalign.base import DisplacementField
-from atlalign.registration.point_inversion import solve_points
+from atlalign.registration.point_map import PointMap
 from atlalign.section import Section
 from atlalign.section.canvas import Canvas
-from atlalign.section.resampling import invert_affine, resample
+from atlalign.section.resampling import compose_affine, invert_affine, resample, resize_affine
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from atlalign.atlas import Atlas
-
-# Section pixels whose atlas points are computed at once: a few hundred MB of intermediate arrays.
-_PIXELS_AT_ONCE = 2**20
+    from atlalign.registration.groups import Groups
 
 # What can be interpolated without loss.
 _DTYPES = (np.uint8, np.uint16, np.float32, np.float64)
@@ -123,10 +120,15 @@ class Registration:
         fields = [step.transform for step in self.steps if isinstance(step.transform, DisplacementField)]
         return compose(fields) if fields else DisplacementField.generate(self.canvas.shape)
 
-    @cached_property
+    @property
     def inverse_field(self) -> DisplacementField:
         """Registered -> moving, on the canvas: it warps an image in reference space onto the section."""
-        return self.field.pseudo_inverse()
+        return self.point_map.inverse_field
+
+    @cached_property
+    def point_map(self) -> PointMap:
+        """The map between points of the section and points of the atlas."""
+        return PointMap(self.canvas, self.field)
 
     @property
     def reference(self) -> np.ndarray:
@@ -156,9 +158,7 @@ class Registration:
         ValueError
             If the points have another shape or are not finite.
         """
-        moving = self.canvas.section_to_canvas(_points(points_xy, 2))
-        registered = solve_points(self.field, moving, moving + self.inverse_field.sample(moving))
-        return self.canvas.plane.pixels_to_um(registered, self.canvas.shape)
+        return self.point_map.section_to_atlas(points_xy)
 
     def atlas_to_section(self, points_um: Any) -> np.ndarray:
         """Return the points of the section for points of the atlas.
@@ -178,16 +178,17 @@ class Registration:
         ValueError
             If the points have another shape or are not finite.
         """
-        registered = self.canvas.plane.um_to_pixels(_points(points_um, 3), self.canvas.shape)
-        return self.canvas.canvas_to_section(self.field.transform_points(registered))
+        return self.point_map.atlas_to_section(points_um)
 
-    def labels(self, window: tuple[int, int, int, int] | None = None) -> np.ndarray:
+    def labels(self, window: tuple[int, int, int, int] | None = None, *, level: int = 0) -> np.ndarray:
         """Return the structure of each pixel of the section.
 
         Parameters
         ----------
         window : (x, y, width, height), optional
-            The part of the section that is wanted, px; by default all of it.
+            The part of the section that is wanted, px of the level; by default all of it.
+        level : int
+            Level of the section's pyramid on whose grid the labels lie; 0 is the full resolution.
 
         Returns
         -------
@@ -197,16 +198,15 @@ class Registration:
         Raises
         ------
         ValueError
-            If the window does not lie inside the section.
+            If there is no such level, or the window does not lie inside it.
         """
-        height, width = self.section.shape
-        x, y, w, h = (0, 0, width, height) if window is None else window
-        if not (0 <= x < x + w <= width and 0 <= y < y + h <= height):
-            raise ValueError(
-                f"window must be (x, y, width, height) inside the section of {width} x {height} px. "
-                f"Received: {window}. Choose a smaller one."
-            )
-        return self.labels_at(np.arange(x, x + w), np.arange(y, y + h))
+        x, y, w, h = self.section.checked_window(window, level)
+        to_section = resize_affine(self.section.level_shapes[level], self.section.shape)
+        columns, rows = (
+            to_section[axis, axis] * np.arange(start, start + n) + to_section[axis, 2]
+            for axis, (start, n) in enumerate([(x, w), (y, h)])
+        )
+        return self.labels_at(columns, rows)
 
     def labels_at(self, columns: Any, rows: Any) -> np.ndarray:
         """Return the structures on a grid of section positions, such as that of a smaller picture of it.
@@ -230,12 +230,13 @@ class Registration:
     def warp(self, image: np.ndarray | None = None, *, fill: float = 0.0) -> np.ndarray:
         """Return the section, or another image of its size, on the grid of the atlas plane.
 
-        The original pixels are interpolated once, and averaged where the canvas is coarser than the section.
+        The original pixels are interpolated once, and averaged where the canvas is coarser than the section; of a
+        pyramid, the level that is just finer than the canvas.
 
         Parameters
         ----------
         image : ndarray, shape (h, w) or (h, w, c), optional
-            Any image of the section's height and width; uint8, uint16, float32 or float64.
+            Any image of the height and width of the section or of a level of it; uint8, uint16, float32 or float64.
         fill : float
             Value outside the section.
 
@@ -249,8 +250,11 @@ class Registration:
         ValueError
             If the image is of another size or dtype.
         """
-        image = self.section.image if image is None else np.asarray(image)
-        if image.shape[:2] != self.section.shape:
+        to_section, deltas_xy = self.canvas.to_section, self.field.deltas_xy
+        if image is None:
+            return self.section.resample(self.canvas.shape, to_section, deltas_xy=deltas_xy, fill=fill)
+        image = np.asarray(image)
+        if image.shape[:2] not in self.section.level_shapes:
             raise ValueError(
                 f"An image to warp must have the section's height and width, {self.section.shape}. "
                 f"Received: shape {image.shape}. Resize it, or register it as its own section."
@@ -262,22 +266,25 @@ class Registration:
                 f"Received: shape {image.shape}, dtype {image.dtype}. Convert it with image.astype; "
                 "for structure ids see labels()."
             )
-        deltas_xy = self.field.deltas_xy
-        return resample(image, self.canvas.to_section, self.canvas.shape, deltas_xy=deltas_xy, fill=fill)
+        to_image = compose_affine(resize_affine(self.section.shape, image.shape[:2]), to_section)
+        return resample(image, to_image, self.canvas.shape, deltas_xy=deltas_xy, fill=fill)
 
-    def structure_areas(self) -> pd.DataFrame:
+    def structure_areas(self, *, groups: Groups | None = None, depth: int | None = None) -> pd.DataFrame:
         """Return the area of each structure on the section.
 
-        See `atlalign.registration.areas.structure_areas`.
+        Parameters
+        ----------
+        groups, depth
+            As in `atlalign.registration.areas.structure_areas`.
 
         Returns
         -------
         pandas.DataFrame
-            One row a structure, largest first.
+            One row a structure, largest first; or one row a group, in their order.
         """
         from atlalign.registration.areas import structure_areas
 
-        return structure_areas(self)
+        return structure_areas(self, groups=groups, depth=depth)
 
     def quality(self) -> dict[str, dict[str, Any]]:
         """Return named quantities of the registration, each with a flag where it should be looked at.
@@ -339,19 +346,7 @@ class Registration:
         on_canvas : ndarray, bool, shape (n, w)
             Which of them the canvas covers.
         """
-        columns, rows = np.asarray(columns, dtype=np.float64), np.asarray(rows, dtype=np.float64)
-        band = max(1, _PIXELS_AT_ONCE // max(1, columns.size))
-        inverse = self.inverse_field
-        for start in range(0, rows.size, band):
-            part = slice(start, min(start + band, rows.size))
-            points = np.stack(np.meshgrid(columns, rows[part]), axis=-1)
-            points = self.canvas.section_to_canvas(points)
-            x, y = points[..., 0].astype(np.float32), points[..., 1].astype(np.float32)
-            points[..., 0] += sample_grid(inverse.delta_x, x, y)
-            points[..., 1] += sample_grid(inverse.delta_y, x, y)
-            on_canvas = self.canvas.contains(points)
-            points_um = self.canvas.plane.pixels_to_um(points.reshape(-1, 2), self.canvas.shape)
-            yield part, points_um.reshape(*points.shape[:2], 3), on_canvas
+        return self.point_map.grid_to_atlas(columns, rows)
 
 
 def compose(fields: Sequence[DisplacementField]) -> DisplacementField:
@@ -364,14 +359,3 @@ def compose(fields: Sequence[DisplacementField]) -> DisplacementField:
     4.0
     """
     return reduce(lambda outer, inner: outer(inner), fields)
-
-
-def _points(points: Any, dimensions: int) -> np.ndarray:
-    array = np.asarray(points, dtype=np.float64)
-    if array.ndim != 2 or array.shape[1] != dimensions or not np.isfinite(array).all():
-        names = "(x, y)" if dimensions == 2 else "(ap, dv, ml)"
-        raise ValueError(
-            f"Points must be finite and of shape (n, {dimensions}), one {names} a row. "
-            f"Received: shape {array.shape}. Remove points without a position."
-        )
-    return array

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from atlalign.plane import Plane
-from atlalign.section.resampling import apply_affine, invert_affine
-from atlalign.section.section import Section, checked_pixel_size
+from atlalign.section.pixel_size import checked_pixel_size
+from atlalign.section.resampling import apply_affine, compose_affine, invert_affine
+from atlalign.section.section import Section
 from atlalign.section.tissue import mask_box
 
 if TYPE_CHECKING:
@@ -34,15 +35,16 @@ class Canvas:
         From px of the section to px of the canvas.
     section_pixel_um : (float, float)
         Size of a section pixel across and down.
-    pixel_size_source : {"given", "estimated", "anchoring"}
-        Where `section_pixel_um` comes from.
+    pixel_size_source : str
+        Where `section_pixel_um` comes from: "given", "estimated", "anchoring", or a part of the file such as
+        "OME-XML".
     """
 
     plane: Plane
     shape: tuple[int, int]
     from_section: np.ndarray
     section_pixel_um: tuple[float, float]
-    pixel_size_source: Literal["given", "estimated", "anchoring"]
+    pixel_size_source: str
 
     @classmethod
     def by_tissue(
@@ -53,10 +55,11 @@ class Canvas:
         shape: tuple[int, int],
         pixel_size_um: Any = None,
     ) -> Canvas:
-        """Place a section, upright and in `asr` orientation, by its tissue on a coronal plane.
+        """Place a section by its tissue on a coronal plane.
 
-        The centres of the two tissues' bounding boxes coincide. Without a pixel size, the same scale both
-        ways is taken that makes the boxes agree: the geometric mean of the ratios of widths and of heights.
+        The section's `orientation` says how it is brought upright, its left the animal's right. The centres of the
+        two tissues' bounding boxes coincide. Without a pixel size, the same scale both ways is taken that makes the
+        boxes agree: the geometric mean of the ratios of widths and of heights.
 
         Parameters
         ----------
@@ -67,7 +70,8 @@ class Canvas:
         shape : (h, w)
             Shape of the canvas.
         pixel_size_um : float or (x, y), optional
-            Size of a section pixel; by default the section's own, estimated if it has none.
+            Size of a section pixel, across and down the image as it is stored; by default the section's own,
+            estimated if it has none.
 
         Raises
         ------
@@ -84,15 +88,20 @@ class Canvas:
             )
         canvas_um = np.array([plane.width_um / shape[1], plane.height_um / shape[0]])
         atlas_box = np.reshape(box, (2, 2))
-        section_box = np.reshape(section.tissue_box, (2, 2))
-        size = section.pixel_size_um if pixel_size_um is None else checked_pixel_size(pixel_size_um)
-        source: Literal["given", "estimated"] = "given"
+        to_upright = section.orientation.to_upright(section.shape)
+        corners = apply_affine(to_upright, np.reshape(section.tissue_box, (2, 2)))
+        section_box = np.stack([corners.min(axis=0), corners.max(axis=0)])
+        size, source = section.pixel_size_um, section.pixel_size_source or "estimated"
+        if pixel_size_um is not None:
+            size, source = checked_pixel_size(pixel_size_um), "given"
         if size is None:
             ratios = (atlas_box[1] - atlas_box[0]) * canvas_um / (section_box[1] - section_box[0])
-            size, source = checked_pixel_size(np.sqrt(np.prod(ratios))), "estimated"
-        scale = np.asarray(size) / canvas_um
+            size = checked_pixel_size(np.sqrt(np.prod(ratios)))
+        # A quarter turn makes of across down.
+        scale = np.abs(to_upright[:, :2]) @ size / canvas_um
         shift = atlas_box.mean(axis=0) - scale * section_box.mean(axis=0)
-        return cls(plane, shape, np.column_stack([np.diag(scale), shift]), size, source)
+        from_upright = np.column_stack([np.diag(scale), shift])
+        return cls(plane, shape, compose_affine(from_upright, to_upright), size, source)
 
     @classmethod
     def by_anchoring(cls, section: Section, atlas: Atlas, plane: Plane, shape: tuple[int, int]) -> Canvas:
@@ -114,8 +123,14 @@ class Canvas:
         Raises
         ------
         ValueError
-            If the plane is nearer to sagittal or horizontal than to coronal, or shows no tissue of the atlas.
+            If the plane is nearer to sagittal or horizontal than to coronal, or shows no tissue of the atlas; or if
+            the section's `orientation` says anything: the plane says how its image lies.
         """
+        if not section.orientation.is_upright:
+            raise ValueError(
+                "A section with an anchoring must not be flipped or rotated as well: the anchoring says how its image "
+                f"lies. Received: {section.orientation}. Leave flip and rotate out."
+            )
         extent = np.asarray(atlas.shape_um, dtype=np.float64)
         normal = np.cross(plane.u_um, plane.v_um)
         normal /= np.linalg.norm(normal)

@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
+import copy
 import os
+from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 
 from atlalign.errors import InvalidFileError
-from atlalign.section.reading import read_image
-from atlalign.section.resampling import compose_affine, resample, resize_affine
+from atlalign.section import _levels
+from atlalign.section._grey import level_outside, luminance, transparent
+from atlalign.section._pixels import ArrayPixels, Pixels
+from atlalign.section.orientation import Flip, Orientation, Turn
+from atlalign.section.pixel_size import checked_pixel_size
+from atlalign.section.reading import open_pixels
+from atlalign.section.resampling import compose_affine, invert_affine, resample, resize_affine
 from atlalign.section.tissue import Tissue, find_tissue
-
-_DTYPES = (np.uint8, np.uint16, np.float32, np.float64)
 
 # The share of the tissue, in percent, that is allowed to be brighter than 1 in the model image.
 _SATURATED = 0.5
 
-# um; from far below what light resolves to far above any section
-_PIXEL_SIZES = (1e-3, 1e5)
-
-# What is done to a section multiplies its values by the square of a number of pixels; larger ones would overflow.
-_LARGEST = 1e24
-
 
 class Section:
     """A section's image, what its pixels measure, and where its tissue is.
+
+    All coordinates are px of the image as it is stored, at its full resolution, however the section must be
+    mirrored or turned: that is for the map to the canvas. A large file is not read as a whole: `image` is a level
+    of its pyramid, or the average of squares of its pixels, and everything else reads what it needs.
 
     Colour counts by its luminance. Where an image is transparent (alpha below half) there is no tissue: such
     pixels take the colour black or white, whichever is nearer to what borders on them.
@@ -41,12 +43,31 @@ class Section:
         Size of a pixel across and down, um.
     name : str
         What messages and records call the section.
+    flip : {None, "horizontal", "vertical"}
+        How the image must be mirrored to be upright, dorsal up, with the animal's right on the left.
+    rotate : {0, 90, 180, 270}
+        By how many degrees it must then be turned clockwise.
+    invert : bool, optional
+        Whether the background is bright, and is inverted for the networks; by default that is found out.
+
+    Attributes
+    ----------
+    image : ndarray, shape (h', w'), (h', w', 3) or (h', w', 4)
+        The image at the working resolution: as it is up to some 33 million pixels, with a longer side of 2048 px
+        or more where it is larger.
+    pixel_size_um : (float, float) or None
+        Size of a pixel at full resolution across and down, if it is given or the file states it.
+    pixel_size_source : str or None
+        What says so: "given", or a part of the file, such as "OME-XML".
+    orientation : Orientation
+        `flip` and `rotate`.
+    name : str
 
     Raises
     ------
     ValueError
-        If the image has another shape or dtype, no pixel, NaN, infinite or enormous values, or the pixel size
-        is not between 0.001 and 100 000 um.
+        If the image has another shape or dtype, no pixel, NaN, infinite or enormous values, the pixel size is not
+        between 0.001 and 100 000 um, or `flip` or `rotate` is something else.
 
     Examples
     --------
@@ -57,31 +78,67 @@ class Section:
     ((60, 80), (25.0, 25.0), 'bright')
     """
 
-    def __init__(self, image: Any, pixel_size_um: Any = None, *, name: str = "section"):
-        self.image = _checked_image(np.asarray(image), name)
-        self.pixel_size_um = None if pixel_size_um is None else checked_pixel_size(pixel_size_um)
+    def __init__(
+        self,
+        image: Any,
+        pixel_size_um: Any = None,
+        *,
+        name: str = "section",
+        flip: Flip | None = None,
+        rotate: Turn = 0,
+        invert: bool | None = None,
+    ):
+        self.orientation = Orientation(flip, rotate)
+        self._pixels = image if isinstance(image, Pixels) else ArrayPixels(image, name)
+        self._polarity: Literal["bright", "dark"] | None = None if invert is None else "bright" if invert else "dark"
         self.name = name
+        stated = self._pixels.pixel_size
+        self.pixel_size_um = stated.um if stated else None
+        self.pixel_size_source = stated.source if stated else None
+        if pixel_size_um is not None:
+            self.pixel_size_um, self.pixel_size_source = checked_pixel_size(pixel_size_um), "given"
+        if isinstance(self._pixels, ArrayPixels):
+            self.image, self._image_to_section = self._pixels.image, np.eye(2, 3)
+        else:
+            self.image, self._image_to_section = _levels.read_working(self._pixels)
+        if self.image.ndim == 3 and self.image.shape[2] == 4 and not self.image[..., 3].any():
+            raise ValueError(
+                f"A section must have an opaque pixel. Received: {name}, wholly transparent. Export it opaque."
+            )
 
     @classmethod
-    def read(cls, path: str | os.PathLike, *, pixel_size_um: Any = None, channel: int | None = None) -> Section:
-        """Read a PNG, JPEG or TIFF file.
+    def read(
+        cls,
+        path: str | os.PathLike,
+        *,
+        pixel_size_um: Any = None,
+        channel: int | None = None,
+        flip: Flip | None = None,
+        rotate: Turn = 0,
+        invert: bool | None = None,
+    ) -> Section:
+        """Read a PNG, JPEG or TIFF file, the pyramid of a slide scanner, or with the extra bioio OME-Zarr or CZI.
 
         Parameters
         ----------
         path : path-like
             The image.
         pixel_size_um : float or (x, y), optional
-            Size of a pixel across and down, um.
+            Size of a pixel across and down, um; by default what the file states, if anything.
         channel : int or None
             The channel to take of an image of several, counted from 0.
+        flip, rotate, invert
+            As in `Section`.
 
         Raises
         ------
         FileNotFoundError
             If there is no such file.
         InvalidFileError
-            If the file is no image, is truncated, is a stack, has no such channel, or holds NaN, infinite or
-            enormous values.
+            If the file is no image, is truncated, is a stack, has no such channel, is too large and stored so that
+            it can only be decoded whole, or holds NaN, infinite or enormous values.
+        MissingExtraError
+            If it is OME-Zarr or CZI, and bioio is not installed.
 
         Examples
         --------
@@ -91,35 +148,109 @@ class Section:
         FileNotFoundError: The section must be an existing file. Received: nowhere.tif. Check the path.
         """
         size = None if pixel_size_um is None else checked_pixel_size(pixel_size_um)
-        image = read_image(path, channel=channel)
+        Orientation(flip, rotate)  # refused before the file is read
+        pixels = open_pixels(path, channel=channel)
         try:
-            return cls(image, size, name=Path(path).name)
+            return cls(pixels, size, name=pixels.name, flip=flip, rotate=rotate, invert=invert)
         except ValueError as error:
             raise InvalidFileError(str(error)) from None
 
+    def oriented(self, flip: Flip | None = None, rotate: Turn = 0) -> Section:
+        """Return the same section, to be mirrored and turned in another way; no pixel is read or moved.
+
+        Examples
+        --------
+        >>> upside_down = Section(np.zeros((60, 80), np.uint8)).oriented(rotate=180)
+        >>> upside_down.orientation, upside_down.shape
+        (Orientation(flip=None, rotate=180), (60, 80))
+        """
+        other = copy.copy(self)
+        other.orientation = Orientation(flip, rotate)
+        return other
+
     @property
     def shape(self) -> tuple[int, int]:
-        """Height and width, px."""
-        return self.image.shape[:2]
+        """Height and width at full resolution, px."""
+        return self.level_shapes[0]
+
+    @property
+    def level_shapes(self) -> tuple[tuple[int, int], ...]:
+        """Height and width of each level, the finest first: one, unless the file is a pyramid."""
+        return self._pixels.level_shapes
+
+    def checked_window(self, window: tuple[int, int, int, int] | None, level: int = 0) -> tuple[int, int, int, int]:
+        """Return a window (x, y, width, height) of a level, all of it for None, having seen that it lies inside.
+
+        Raises
+        ------
+        ValueError
+            If there is no such level, or the window does not lie inside it.
+
+        Examples
+        --------
+        >>> Section(np.zeros((60, 80), np.uint8)).checked_window(None)
+        (0, 0, 80, 60)
+        """
+        return _levels.checked_window(window, level, self.level_shapes)
+
+    def level(self, level: int) -> np.ndarray:
+        """Read a whole level, (h, w), (h, w, 3) or (h, w, 4).
+
+        Level n covers the section edge to edge: its pixel centres i lie at (i + 0.5) * scale - 0.5 px.
+        """
+        return self._pixels.read(level, *self.checked_window(None, level))
+
+    def read_window(self, x: int, y: int, width: int, height: int, level: int = 0) -> np.ndarray:
+        """Read a part of a level.
+
+        Parameters
+        ----------
+        x, y, width, height : int
+            The window, px of that level.
+        level : int
+            0 is the full resolution.
+
+        Returns
+        -------
+        ndarray, shape (height, width), (height, width, 3) or (height, width, 4)
+
+        Raises
+        ------
+        ValueError
+            If there is no such level, or the window does not lie inside it.
+
+        Examples
+        --------
+        >>> section = Section(np.arange(12, dtype=np.uint8).reshape(3, 4))
+        >>> section.read_window(1, 2, 2, 1)
+        array([[ 9, 10]], dtype=uint8)
+        """
+        return self._pixels.read(level, *self.checked_window((x, y, width, height), level))
 
     @cached_property
     def grey(self) -> np.ndarray:
-        """Luminance, (h, w): uint8, uint16 or float32."""
-        image = self.image
-        if image.dtype == np.float64:
-            image = image.astype(np.float32)
-        if image.ndim == 2:
-            return image
-        grey = cv2.cvtColor(np.ascontiguousarray(image[..., :3]), cv2.COLOR_RGB2GRAY)
-        outside = self._outside
+        """Luminance of `image`, (h', w'): uint8, uint16 or float32."""
+        return self._grey(self.image)
+
+    def _grey(self, image: np.ndarray) -> np.ndarray:
+        grey, outside = luminance(image), transparent(image)
         if outside is not None:
-            grey[outside] = _level_outside(grey, outside)
+            grey[outside] = self._level_outside
         return grey
+
+    @cached_property
+    def _outside(self) -> np.ndarray | None:
+        return transparent(self.image)
+
+    @cached_property
+    def _level_outside(self) -> float:
+        return 0.0 if self._outside is None else level_outside(luminance(self.image), self._outside)
 
     @cached_property
     def tissue(self) -> Tissue:
         """Background, polarity and tissue mask."""
-        return find_tissue(self.grey, outside=self._outside)
+        found = find_tissue(self.grey, outside=self._outside, polarity=self._polarity)
+        return replace(found, shape=self.shape)
 
     @property
     def tissue_box(self) -> tuple[float, float, float, float]:
@@ -138,6 +269,45 @@ class Section:
             )
         return box
 
+    def resample(
+        self,
+        shape: tuple[int, int],
+        grid_to_section: np.ndarray,
+        *,
+        deltas_xy: np.ndarray | None = None,
+        fill: float = 0.0,
+    ) -> np.ndarray:
+        """Interpolate the section on another grid, from the level that is just fine enough.
+
+        Parameters
+        ----------
+        shape, grid_to_section, deltas_xy, fill
+            As in `atlalign.section.resampling.resample`, of the section at its full resolution.
+
+        Returns
+        -------
+        ndarray, shape (h, w), (h, w, 3) or (h, w, 4)
+            With the dtype of `image`.
+
+        Examples
+        --------
+        >>> section = Section(np.full((60, 80), 7, np.uint8))
+        >>> section.resample((1, 2), np.array([[1.0, 0, 78], [0, 1, 0]])), section.resample((1, 1), np.eye(2, 3))
+        (array([[7, 7]], dtype=uint8), array([[7]], dtype=uint8))
+        """
+        image, grid_to_image = self._image_for(shape, grid_to_section, deltas_xy)
+        return resample(image, grid_to_image, shape, deltas_xy=deltas_xy, fill=fill)
+
+    def _image_for(
+        self, shape: tuple[int, int], grid_to_section: np.ndarray, deltas_xy: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return pixels that are fine enough for a grid, and the map from px of the grid to theirs."""
+        image, to_section = self.image, self._image_to_section
+        if not _levels.is_fine_enough(to_section, grid_to_section):
+            points = _levels.grid_points(shape, grid_to_section, deltas_xy)
+            image, to_section = _levels.read_for(self._pixels, points, _levels.grid_step(grid_to_section))
+        return image, compose_affine(invert_affine(to_section), grid_to_section)
+
     def normalized(
         self, shape: tuple[int, int] | None = None, *, grid_to_section: np.ndarray | None = None
     ) -> np.ndarray:
@@ -149,9 +319,10 @@ class Section:
         Parameters
         ----------
         shape : (h, w), optional
-            Shape of the output; by default the section's own.
+            Shape of the output; by default that of `image`.
         grid_to_section : ndarray, shape (2, 3), optional
-            From px of the output to px of the section; by default the output covers the section edge to edge.
+            From px of the output to px of the section; by default the output covers the section edge to edge, as
+            it is stored.
 
         Returns
         -------
@@ -166,11 +337,13 @@ class Section:
         >>> model_image[30, 30].item(), model_image[5, 5].item()
         (1.0, 0.0)
         """
-        shape = self.shape if shape is None else shape
+        shape = self.image.shape[:2] if shape is None else shape
         if grid_to_section is None:
             grid_to_section = resize_affine(shape, self.shape)
         background = self.tissue.background
-        grey = resample(self.grey, grid_to_section, shape, fill=background).astype(np.float32)
+        image, grid_to_image = self._image_for(shape, grid_to_section)
+        grey = self.grey if image is self.image else self._grey(image)
+        grey = resample(grey, grid_to_image, shape, fill=background).astype(np.float32)
         signal = background - grey if self.tissue.polarity == "bright" else grey - background
         mask = self.tissue_mask(shape, grid_to_section=grid_to_section)
         if not mask.any():
@@ -203,87 +376,13 @@ class Section:
         >>> bool(Section(image).tissue_mask()[30, 30])
         True
         """
-        shape = self.shape if shape is None else shape
+        shape = self.image.shape[:2] if shape is None else shape
         if grid_to_section is None:
             grid_to_section = resize_affine(shape, self.shape)
         mask = self.tissue.mask
         to_mask = compose_affine(resize_affine(self.shape, mask.shape), grid_to_section)
         return resample(mask.astype(np.float32), to_mask, shape) >= 0.5
 
-    @cached_property
-    def _outside(self) -> np.ndarray | None:
-        """Transparent pixels, (h, w), None where there are none."""
-        if self.image.ndim == 2 or self.image.shape[2] == 3:
-            return None
-        alpha = self.image[..., 3]
-        opaque = 1.0 if alpha.dtype.kind == "f" else float(np.iinfo(alpha.dtype).max)
-        outside = alpha < opaque / 2
-        return outside if outside.any() else None
-
     def __repr__(self) -> str:
         size, dtype = self.pixel_size_um, self.image.dtype
         return f"Section({self.name!r}, shape={self.shape}, dtype={dtype}, pixel_size_um={size})"
-
-
-def checked_pixel_size(pixel_size_um: Any) -> tuple[float, float]:
-    """Return a pixel size as (x, y) in um.
-
-    Examples
-    --------
-    >>> checked_pixel_size(25), checked_pixel_size((12.5, 14))
-    ((25.0, 25.0), (12.5, 14.0))
-    """
-    low, high = _PIXEL_SIZES
-    try:
-        size = np.broadcast_to(np.asarray(pixel_size_um, dtype=np.float64), (2,))
-    except (TypeError, ValueError):
-        size = np.array([np.nan])
-    if not ((size >= low) & (size <= high)).all():
-        raise ValueError(
-            f"pixel_size_um must be one number from {low:g} to {high:g}, or two (across, down). "
-            f"Received: {pixel_size_um}. Give the size of the image's pixels in micrometres."
-        )
-    return float(size[0]), float(size[1])
-
-
-def _checked_image(image: np.ndarray, name: str) -> np.ndarray:
-    if image.dtype == bool:
-        image = image.astype(np.uint8) * np.uint8(255)
-    if image.ndim == 3 and image.shape[2] == 1:
-        image = image[..., 0]
-    if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] not in (3, 4)):
-        raise ValueError(
-            "A section must be one 2D image, grey (h, w) or RGB(A) (h, w, 3 or 4). "
-            f"Received: {name} of shape {image.shape}. Give one plane."
-        )
-    if image.size == 0:
-        raise ValueError(
-            f"A section must have at least one pixel. Received: {name}, shape {image.shape}. Check the file."
-        )
-    native = image.dtype.newbyteorder("=")
-    if native not in _DTYPES:
-        raise ValueError(
-            "A section must be of dtype uint8, uint16, float32 or float64. "
-            f"Received: {name} of dtype {image.dtype}. Convert it to 8 or 16 bit."
-        )
-    image = np.ascontiguousarray(image, dtype=native)
-    n_bad = 0 if image.dtype.kind != "f" else np.count_nonzero(~(np.abs(image) <= _LARGEST))
-    if n_bad:
-        raise ValueError(
-            f"A section's pixels must be finite numbers, at most {_LARGEST:g} in size. "
-            f"Received: {name}, {n_bad} of whose values are NaN, infinite or larger. Replace them."
-        )
-    if image.ndim == 3 and image.shape[2] == 4 and not image[..., 3].any():
-        raise ValueError(
-            f"A section must have an opaque pixel. Received: {name}, wholly transparent. Export it opaque."
-        )
-    return image
-
-
-def _level_outside(grey: np.ndarray, outside: np.ndarray) -> float:
-    """Return the grey of transparent pixels: a loose cut-out borders on background, a tight one on tissue."""
-    inside = grey[~outside]
-    rim = grey[~outside & (cv2.dilate(outside.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)]
-    black, white = float(inside.min()), float(inside.max())
-    level = float(np.median(rim))
-    return white if white - level < level - black else black

@@ -58,7 +58,9 @@ class Tissue:
         return [name for name, edge in sides.items() if edge.mean() > 0.02]
 
 
-def find_tissue(grey: np.ndarray, *, outside: np.ndarray | None = None) -> Tissue:
+def find_tissue(
+    grey: np.ndarray, *, outside: np.ndarray | None = None, polarity: Literal["bright", "dark"] | None = None
+) -> Tissue:
     """Find background, polarity and tissue of a grey image.
 
     The background is the commonest level along the image's border; the tissue is what differs from it on the
@@ -70,6 +72,8 @@ def find_tissue(grey: np.ndarray, *, outside: np.ndarray | None = None) -> Tissu
         uint8, uint16 or float32.
     outside : ndarray, bool, shape (h, w), optional
         Pixels known to hold no tissue.
+    polarity : {"bright", "dark"}, optional
+        Whether the background is brighter or darker than the tissue, where that is known.
 
     Returns
     -------
@@ -89,7 +93,8 @@ def find_tissue(grey: np.ndarray, *, outside: np.ndarray | None = None) -> Tissu
     low, high = np.percentile(small, (0.5, 99.5))
     deviation = small - background
     far = np.where(np.abs(deviation) > 0.05 * (high - low), deviation, 0)
-    polarity: Literal["bright", "dark"] = "bright" if far.sum() < 0 else "dark"
+    if polarity is None:
+        polarity = "bright" if far.sum() < 0 else "dark"
     signal = -deviation if polarity == "bright" else deviation
     # Tissue along the border deviates to one side, a frame of another white often to the other.
     away = (border - background) * (1 if polarity == "bright" else -1)

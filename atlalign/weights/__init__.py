@@ -4,6 +4,7 @@ The library itself never goes to the network. ``atlalign weights fetch NAME`` do
 """
 
 from atlalign.weights.catalogue import WeightsSet, fetch_weights, known_weights, require_weights
+from atlalign.weights.defaults import default_models
 from atlalign.weights.errors import FetchError, MissingWeightsError
 from atlalign.weights.lpips import load_lpips
 
@@ -11,6 +12,7 @@ __all__ = [
     "FetchError",
     "MissingWeightsError",
     "WeightsSet",
+    "default_models",
     "fetch_weights",
     "known_weights",
     "load_lpips",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from atlalign._progress import no_progress
 from atlalign.weights import lpips
+from atlalign.weights.defaults import VERSION, default_models
 from atlalign.weights.errors import MissingWeightsError
 
 
@@ -67,7 +68,20 @@ class WeightsSet:
         }
 
 
+def _nothing_to_fetch(**_how) -> None:
+    """Do nothing: the files come with the package."""
+
+
 _SETS = (
+    WeightsSet(
+        name="default",
+        description=f"global and local network, version {VERSION}, that register sections of the mouse brain",
+        source="trained by this project on pairs simulated from the Allen CCFv3 (2017); they come with the package",
+        license="Allen Institute terms: research and non-commercial use, with citation",
+        citation="Wang et al. 2020, doi 10.1016/j.cell.2020.04.007",
+        paths=default_models,
+        fetch=_nothing_to_fetch,
+    ),
     WeightsSet(
         name="lpips",
         description="AlexNet and VGG16 with the heads of LPIPS 0.1, for the perceptual losses",
@@ -86,7 +100,7 @@ def known_weights() -> dict[str, WeightsSet]:
     Examples
     --------
     >>> list(known_weights())
-    ['lpips']
+    ['default', 'lpips']
     """
     return {weights.name: weights for weights in _SETS}
 
@@ -124,7 +138,7 @@ def fetch_weights(name: str, *, archive: Path | None = None, progress=no_progres
     >>> fetch_weights("resnet")
     Traceback (most recent call last):
     ...
-    ValueError: The weights must be one of: lpips. Received: 'resnet'. See: atlalign weights list
+    ValueError: The weights must be one of: default, lpips. Received: 'resnet'. See: atlalign weights list
     """
     found = _find(name)
     found.fetch(archive=archive, progress=progress)

@@ -143,6 +143,7 @@ def test_atlas_list_names_the_phantom(run):
         ("atlalign", "atlas", "info"),
         ("atlalign", "atlas", "list"),
         ("atlalign", "register"),
+        ("atlalign", "points"),
         ("atlalign", "demo"),
         ("atlalign", "evaluate"),
         ("atlalign", "weights", "fetch"),

@@ -25,7 +25,8 @@ def test_list_says_what_is_missing_where_it_would_be_and_what_fetches_it(run, ca
     done = run("atlalign", "weights", "list")
     assert done.code == 0
     lines = done.out.splitlines()
-    assert lines[0].startswith("lpips: ")
+    assert lines[0].startswith("default: ")
+    assert any(line.startswith("lpips: ") for line in lines)
     assert f"  alex      missing  {cache}/weights/lpips/alexnet.npz" in lines
     assert "doi 10.1109/CVPR.2018.00068" in done.out
     assert "BSD-2-Clause" in done.out
@@ -40,10 +41,17 @@ def test_list_says_what_is_present(run, present):
 
 def test_list_prints_json(run, cache, present):
     (lpips_paths()["vgg"]).unlink()
-    (found,) = json.loads(run("atlalign", "weights", "list", "--json").out)
+    _, found = json.loads(run("atlalign", "weights", "list", "--json").out)
     assert (found["name"], found["present"], found["license"]) == ("lpips", False, "BSD-2-Clause")
     assert found["files"]["alex"] == {"path": f"{cache}/weights/lpips/alexnet.npz", "present": True, "bytes": 2_000_000}
     assert found["files"]["vgg"] == {"path": f"{cache}/weights/lpips/vgg16.npz", "present": False, "bytes": None}
+
+
+def test_the_default_networks_come_with_the_package(run):
+    default, _ = json.loads(run("atlalign", "weights", "list", "--json").out)
+    assert (default["name"], default["present"], set(default["files"])) == ("default", True, {"global", "local"})
+    assert sum(file["bytes"] for file in default["files"].values()) < 5e6
+    assert run("atlalign", "weights", "fetch", "default").code == 0
 
 
 def test_fetch_of_what_is_present_only_says_where_it_is(run, present, monkeypatch):
@@ -67,7 +75,7 @@ def test_fetch_without_an_index_is_one_line(run, monkeypatch, cache):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["fetch", "resnet"], "The weights must be one of: lpips. Received: 'resnet'. See: atlalign weights list"),
+        (["fetch", "resnet"], "The weights must be one of: default, lpips. Received: 'resnet'. See: atlalign weights list"),
         (["fetch", "lpips", "--from", "nowhere.tar.gz"], "Received: nowhere.tar.gz. Check the path."),
         (["fetch", "lpips", "--from", __file__], "must have the SHA-256 checksum a286e44c"),
         (["fetch", "lpips", "--from", ""], "must not be empty"),

@@ -110,7 +110,7 @@ class TestKnownAnswer:
 
     def test_labels_do_not_depend_on_how_much_is_done_at_once(self, monkeypatch):
         whole = self.registration.labels()
-        monkeypatch.setattr("atlalign.registration.result._PIXELS_AT_ONCE", 1000)
+        monkeypatch.setattr("atlalign.registration.point_map._POINTS_AT_ONCE", 1000)
         assert np.array_equal(self.registration.labels(), whole)
         assert self.registration.structure_areas()["pixels"].sum() == np.count_nonzero(whole)
 
@@ -329,14 +329,26 @@ class TestRegisterImages:
             register_images(moving, self.reference, local_model=_nothing_to_do)
 
 
+class TestDefaultModels:
+    def test_without_models_both_default_ones_are_used(self):
+        registrar = Registrar("phantom:100")
+        assert registrar.shape == (160, 228)
+        registration = registrar.register(Section(ATLAS.reference_plane(6000), pixel_size_um=100), position_um=6000)
+        assert [step.name for step in registration.steps] == ["canvas", "global", "local"]
+
+    def test_a_default_model_goes_beside_one_of_ones_own(self):
+        registrar = Registrar("phantom:100", global_model="default", local_model=_nothing_to_do)
+        registration = registrar.register(Section(ATLAS.reference_plane(6000), pixel_size_um=100), position_um=6000)
+        assert [step.name for step in registration.steps] == ["canvas", "global", "local"]
+        assert not registration.steps[2].transform.norm.any()
+
+    def test_one_model_alone_is_used_alone(self):
+        registration = register(TestRefused.section, ATLAS, position_um=6000, local_model=_nothing_to_do)
+        assert [step.name for step in registration.steps] == ["canvas", "local"]
+
+
 class TestRefused:
     section = Section(ATLAS.reference_plane(6000), pixel_size_um=100)
-
-    def test_no_model_names_the_commands_that_make_one(self):
-        with pytest.raises(ModelError, match=r"atlalign dataset simulate.*atlalign-train global.*local"):
-            register(self.section, ATLAS, position_um=6000)
-        with pytest.raises(ModelError, match="do not ship yet"):
-            register_images(np.zeros((4, 4)), np.zeros((4, 4)))
 
     @pytest.mark.parametrize("where", [{}, {"position_um": 6000, "plane": ATLAS.plane(6000)}])
     def test_position_and_plane_exclude_each_other(self, where):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -81,6 +82,66 @@ def test_the_sections_own_pixel_size_is_used_unless_another_is_given():
     section = Section(ATLAS.reference_plane(6000, (160, 228)), pixel_size_um=50)
     assert Canvas.by_tissue(section, ATLAS, 6000, SHAPE).section_pixel_um == (50.0, 50.0)
     assert Canvas.by_tissue(section, ATLAS, 6000, SHAPE, 60).section_pixel_um == (60.0, 60.0)
+
+
+def _lying(image, flip, rotate):
+    """Return an image as it lies before `flip` and then `rotate` bring it upright."""
+    image = np.rot90(image, rotate // 90)
+    return image if flip is None else image[:, ::-1] if flip == "horizontal" else image[::-1]
+
+
+@pytest.mark.parametrize("flip", [None, "horizontal", "vertical"])
+@pytest.mark.parametrize("rotate", [0, 90, 180, 270])
+@pytest.mark.parametrize("size", [(40, 50), None])
+def test_a_section_that_must_be_turned_lies_as_the_upright_one_in_px_of_its_own(flip, rotate, size):
+    upright = np.pad(ATLAS.reference_plane(6000, (160, 285)), ((30, 0), (0, 50)))
+    lying = _lying(upright, flip, rotate)
+    own_size = size[::-1] if size and rotate % 180 else size
+    there = Canvas.by_tissue(Section(upright, size), ATLAS, 6000, SHAPE)
+    here = Canvas.by_tissue(Section(lying, own_size, flip=flip, rotate=rotate), ATLAS, 6000, SHAPE)
+    y, x = np.indices(upright.shape)
+    own = np.stack([_lying(x, flip, rotate), _lying(y, flip, rotate)], axis=-1)  # where each pixel comes to lie
+    for row, column in [(0, 0), (3, 100), (lying.shape[0] - 1, 17)]:
+        assert np.allclose(
+            here.section_to_canvas([column, row]), there.section_to_canvas(own[row, column]), atol=1 if size else 1.5
+        )
+    assert here.section_pixel_um == (own_size or pytest.approx(there.section_pixel_um, rel=0.02))
+
+
+@pytest.mark.parametrize(
+    ("flip", "rotate", "side"),
+    [(None, 0, "right"), ("horizontal", 0, "left"), ("vertical", 0, "right"), (None, 90, "top"), (None, 180, "left")],
+)
+def test_a_turned_section_says_where_the_animals_left_is_in_the_file(flip, rotate, side):
+    image = _lying(ATLAS.reference_plane(6000, (160, 228)), flip, rotate)
+    assert Canvas.by_tissue(Section(image, 50, flip=flip, rotate=rotate), ATLAS, 6000, SHAPE).animal_left == side
+
+
+def test_the_same_section_can_be_placed_in_another_way():
+    upright = ATLAS.reference_plane(6000, (160, 228))
+    section = Section(np.rot90(upright), 50)
+    turned = section.oriented(rotate=90)
+    assert section.orientation.is_upright
+    canvas = Canvas.by_tissue(turned, ATLAS, 6000, SHAPE)
+    moving = turned.normalized(SHAPE, grid_to_section=canvas.to_section)
+    expected = Section(upright).normalized(SHAPE)
+    assert np.abs(moving - expected).mean() < 0.02
+
+
+def test_an_anchored_section_must_not_be_turned_as_well():
+    section = Section(np.zeros((70, 90), np.uint8), flip="horizontal")
+    with pytest.raises(ValueError, match="must not be flipped or rotated") as caught:
+        Canvas.by_anchoring(section, ATLAS, ATLAS.plane(5400), SHAPE)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_canvas_says_which_metadata_the_pixel_size_is_from(tmp_path):
+    image = (ATLAS.reference_plane(6000, (160, 228)) * 255).astype(np.uint8)
+    metadata = {"PhysicalSizeX": 0.05, "PhysicalSizeXUnit": "mm", "PhysicalSizeY": 50}
+    tifffile.imwrite(tmp_path / "a.ome.tif", image, metadata=metadata)
+    canvas = Canvas.by_tissue(Section.read(tmp_path / "a.ome.tif"), ATLAS, 6000, SHAPE)
+    assert canvas.pixel_size_source == "OME-XML"
+    assert canvas.section_pixel_um == pytest.approx((50, 50))
 
 
 def test_without_a_pixel_size_it_is_estimated_and_said_so():

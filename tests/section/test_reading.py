@@ -10,7 +10,8 @@ import tifffile
 from PIL import Image
 
 from atlalign.errors import InvalidFileError
-from atlalign.section.reading import read_image
+from atlalign.section import _pictures
+from atlalign.section.reading import is_ome_zarr, read_image
 
 
 def _noise(shape, dtype):
@@ -73,6 +74,13 @@ def test_a_channel_of_several_is_taken(tmp_path):
     assert np.array_equal(read_image(tmp_path / "a.ome.tif", channel=1), image[1])
 
 
+def test_a_channel_of_a_palette_is_one_of_its_colours(tmp_path):
+    colours = np.zeros((3, 256), np.uint16)
+    colours[:, 7] = (200 << 8, 10 << 8, 30 << 8)
+    tifffile.imwrite(tmp_path / "a.tif", np.full((4, 5), 7, np.uint8), photometric="palette", colormap=colours)
+    assert read_image(tmp_path / "a.tif", channel=1)[0, 0] == 10
+
+
 def test_a_channel_of_colour_is_taken(tmp_path):
     image = _noise((9, 13, 3), "uint8")
     Image.fromarray(image).save(tmp_path / "a.png")
@@ -127,11 +135,22 @@ def test_a_truncated_file_is_refused_in_one_line(tmp_path, name, kept):
     assert "\n" not in str(caught.value)
 
 
-def test_a_picture_too_large_to_decode_is_refused(tmp_path, monkeypatch):
-    Image.fromarray(np.zeros((40, 40), np.uint8)).save(tmp_path / "a.png")
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    with pytest.raises(InvalidFileError, match="at most 200 pixels"):
-        read_image(tmp_path / "a.png")
+@pytest.mark.parametrize("name", ["a.png", "a.jpg"])
+def test_a_picture_too_large_to_decode_is_refused_by_its_header_with_the_remedy(tmp_path, monkeypatch, name):
+    Image.fromarray(np.zeros((40, 50), np.uint8)).save(tmp_path / name)
+    content = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(content[: len(content) - 30])  # it would not decode
+    monkeypatch.setattr(_pictures, "_MOST_PIXELS", 1999)
+    remedy = r"at most 1999 pixels.*50 x 40.*vips tiffsave.*bfconvert -tilex"
+    with pytest.raises(InvalidFileError, match=remedy) as caught:
+        read_image(tmp_path / name)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_large_picture_is_refused_by_us_and_not_by_pillow(tmp_path, monkeypatch):
+    Image.fromarray(np.zeros((40, 50), np.uint8)).save(tmp_path / "a.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    assert read_image(tmp_path / "a.png").shape == (40, 50)
 
 
 def _cmyk(tmp_path, dtype="uint8"):
@@ -213,3 +232,10 @@ def test_reading_an_odd_tiff_logs_and_warns_nothing(tmp_path, caplog, recwarn):
     assert not caplog.records
     assert not recwarn.list
     assert not logging.getLogger("tifffile").disabled
+
+
+def test_a_folder_of_sections_is_no_zarr_image(tmp_path):
+    (tmp_path / "s001.tif").write_bytes(b"")
+    assert not is_ome_zarr(tmp_path)
+    (tmp_path / "zarr.json").write_text("{}")
+    assert is_ome_zarr(tmp_path)

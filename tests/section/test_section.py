@@ -127,6 +127,27 @@ def test_a_few_bright_specks_do_not_darken_the_tissue():
     assert Section(image).normalized()[25, 20] > 0.9
 
 
+@pytest.mark.parametrize(("invert", "polarity"), [(None, "bright"), (True, "bright"), (False, "dark")])
+def test_inverting_can_be_asked_for_and_forbidden(tmp_path, invert, polarity):
+    image = _image(128, 100)
+    image[24:28, 15:20] = 136
+    Image.fromarray(image).save(tmp_path / "a.png")
+    assert Section.read(tmp_path / "a.png", invert=invert).tissue.polarity == polarity
+
+
+def test_a_given_pixel_size_counts_more_than_that_of_the_file(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", _image(), resolution=(1 / 3, 1 / 3), imagej=True, metadata={"unit": "um"})
+    section = Section.read(tmp_path / "a.tif")
+    assert section.pixel_size_um == pytest.approx((3, 3))
+    assert section.pixel_size_source == "ImageJ"
+    section = Section.read(tmp_path / "a.tif", pixel_size_um=7)
+    assert (section.pixel_size_um, section.pixel_size_source) == ((7, 7), "given")
+
+
+def test_a_section_without_a_pixel_size_has_no_source_of_it():
+    assert Section(_image()).pixel_size_source is None
+
+
 def test_a_section_without_tissue_says_so_when_it_matters():
     section = Section(np.full((20, 30), 9, np.uint8), name="blank")
     assert not section.normalized().any()

@@ -47,6 +47,15 @@ def test_an_image_is_found_the_same_inverted():
     assert np.array_equal(bright.mask, dark.mask)
 
 
+@pytest.mark.parametrize("polarity", ["bright", "dark"])
+def test_a_polarity_that_is_known_is_not_doubted(polarity):
+    image = np.where(_disc(), 120, 128).astype(np.uint8)
+    image[_disc(centre=(30, 30), radius=15)] = 136
+    found = find_tissue(image, polarity=polarity)
+    assert found.polarity == polarity
+    assert found.mask[60, 80] == (polarity == "bright")
+
+
 def test_the_box_is_in_pixels_of_a_large_image():
     image = np.zeros((900, 1600), np.uint8)
     image[200:700, 400:1300] = 200

@@ -1,0 +1,20 @@
+"""The networks that come with the package."""
+
+from pathlib import Path
+
+VERSION = "2026.11"
+
+_FOLDER = Path(__file__).resolve().parent
+
+
+def default_models() -> dict[str, Path]:
+    """Return where the default global and local network lie.
+
+    The page on the default networks says what they were trained on, how far to trust them, and what to cite.
+
+    Examples
+    --------
+    >>> {kind: path.name for kind, path in default_models().items()}
+    {'global': 'global.keras', 'local': 'local.keras'}
+    """
+    return {kind: _FOLDER / f"{kind}.keras" for kind in ("global", "local")}

@@ -1,0 +1,71 @@
+"""Make the networks that come with the package, by the package's own commands.
+
+Simulates the pairs, trains the global network and then the local one on what the global one leaves, and puts both,
+without what training needed, into atlalign/weights. What is done is not done again, and what was stopped goes on where
+it was. The settings are in scripts/default_weights; other options of atlalign-train may follow those of this script.
+On two cores this takes hours; on a machine with a GPU set KERAS_BACKEND=jax and raise --pairs.
+
+Example: python scripts/make_default_weights.py work --atlas ../shared/atlas/ccf_2017 --workers 2
+"""
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+SETTINGS = ROOT / "scripts" / "default_weights"
+SHAPES = {"global": "80,114", "local": "160,228"}
+SEEDS = {"global": 1, "local": 7}
+
+
+def run(program, *arguments):
+    """Run a command of the package, and end with it if it fails."""
+    entry = {"atlalign": "main", "atlalign-train": "main_train"}[program]
+    code = f"from atlalign.cli import {entry}\nif __name__ == '__main__':\n    {entry}()"
+    print(">", program, *arguments, flush=True)
+    done = subprocess.run([sys.executable, "-c", code, *map(str, arguments)], cwd=ROOT)
+    if done.returncode:
+        sys.exit(done.returncode)
+
+
+def make(kind, folder, arguments, more):
+    """Make the pairs and the network of a kind, and return where the network is."""
+    data, out = folder / f"{kind}.h5", folder / kind
+    if not data.exists():
+        where = ["--atlas", arguments.atlas, "--shape", SHAPES[kind], "--seed", SEEDS[kind], "--planes", "training"]
+        run("atlalign", "dataset", "simulate", *where, "--n", arguments.pairs, "--workers", arguments.workers, data)
+    if (out / "config.toml").exists():
+        run("atlalign-train", kind, "--out", out, "--resume")
+    else:
+        run("atlalign-train", kind, data, "--out", out, "--config", SETTINGS / f"{kind}.toml", *more)
+    return out / "best.keras"
+
+
+def ship(kind, model):
+    """Save a network without its optimizer among the weights that ship."""
+    from atlalign.ml_utils.models import load_model, save_model
+
+    path = ROOT / "atlalign" / "weights" / f"{kind}.keras"
+    bare = load_model(model)
+    save_model(bare, path, separate=False)
+    print(f"{path}: {bare.count_params()} parameters, {path.stat().st_size / 1e6:.2f} MB")
+
+
+def main():
+    """Do every step that is not done yet."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="where datasets and runs are kept")
+    parser.add_argument("--atlas", required=True, help="the Allen CCFv3: a BrainGlobe name or a folder")
+    parser.add_argument("--pairs", type=int, default=60000, help="pairs that are simulated for each network")
+    parser.add_argument("--workers", type=int, default=2, help="processes that simulate")
+    arguments, more = parser.parse_known_args()
+    folder = arguments.folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    best = make("global", folder, arguments, more)
+    ship("global", best)
+    ship("local", make("local", folder, arguments, [*more, "--global-model", best]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,8 +1,9 @@
 """Make the networks that come with the package, by the package's own commands.
 
-Simulates the pairs, trains the global network and then the local one on what the global one leaves, and puts both,
-without what training needed, into atlalign/weights. What is done is not done again, and what was stopped goes on where
-it was. The settings are in scripts/default_weights; other options of atlalign-train may follow those of this script.
+Simulates the pairs, trains the global network, then the local one on what the global one leaves, and on the global
+one's pairs the network that finds positions; and puts all three, without what training needed, into atlalign/weights.
+What is done is not done again, and what was stopped goes on where it was. The settings are in scripts/default_weights;
+other options of atlalign-train may follow those of this script.
 On two cores this takes hours; on a machine with a GPU set KERAS_BACKEND=jax and raise --pairs.
 
 Example: python scripts/make_default_weights.py work --atlas ../shared/atlas/ccf_2017 --workers 2
@@ -17,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SETTINGS = ROOT / "scripts" / "default_weights"
 SHAPES = {"global": "80,114", "local": "160,228"}
 SEEDS = {"global": 1, "local": 7}
+PAIRS_OF = {"position": "global"}
 
 
 def run(program, *arguments):
@@ -31,9 +33,10 @@ def run(program, *arguments):
 
 def make(kind, folder, arguments, more):
     """Make the pairs and the network of a kind, and return where the network is."""
-    data, out = folder / f"{kind}.h5", folder / kind
+    pairs = PAIRS_OF.get(kind, kind)
+    data, out = folder / f"{pairs}.h5", folder / kind
     if not data.exists():
-        where = ["--atlas", arguments.atlas, "--shape", SHAPES[kind], "--seed", SEEDS[kind], "--planes", "training"]
+        where = ["--atlas", arguments.atlas, "--shape", SHAPES[pairs], "--seed", SEEDS[pairs], "--planes", "training"]
         run("atlalign", "dataset", "simulate", *where, "--n", arguments.pairs, "--workers", arguments.workers, data)
     if (out / "config.toml").exists():
         run("atlalign-train", kind, "--out", out, "--resume")
@@ -65,6 +68,7 @@ def main():
     best = make("global", folder, arguments, more)
     ship("global", best)
     ship("local", make("local", folder, arguments, [*more, "--global-model", best]))
+    ship("position", make("position", folder, arguments, more))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ FORBIDDEN = {
     "simulate augmentations quint pairs metrics evaluation non_ml weights _cache.py _jobs.py data.py volume": (
         r"keras|tensorflow|atlalign\.(ml_utils|nn|training|registration|cli)"
     ),
-    "registration report.py": r"keras|tensorflow|atlalign\.(ml_utils|nn|training|cli)",
+    "registration report": r"keras|tensorflow|atlalign\.(ml_utils|nn|training|cli)",
     "nn ml_utils": r"tensorflow|atlalign\.(atlas\.\w+|registration|cli|training)",
     "training demo.py": r"keras|tensorflow|atlalign\.cli",
 }

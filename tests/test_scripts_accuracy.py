@@ -28,7 +28,7 @@ def plane():
     return atlas.reference_plane(6000), atlas.structures.at_depth(atlas.annotation_plane(6000), 4)
 
 
-@pytest.mark.parametrize("name", ["measures", "simulated", "landmarks", "tables"])
+@pytest.mark.parametrize("name", ["measures", "landmarks", "tables"])
 def test_the_examples_hold(accuracy, name):
     results = doctest.testmod(accuracy(name))
     assert results.attempted > 0

@@ -55,6 +55,13 @@ def register_command(
     flip: FlipOption = None,
     rotate: RotateOption = 0,
     invert: InvertOption = None,
+    hemisphere: Annotated[
+        str,
+        typer.Option(
+            help="Which of the animal's hemispheres the sections show; auto finds out.",
+            metavar="auto|both|left|right",
+        ),
+    ] = "auto",
     global_model: Annotated[
         Path | None,
         typer.Option(
@@ -67,6 +74,44 @@ def register_command(
         Path | None,
         typer.Option(help="Model that atlalign-train local made, or 'default'.", metavar="M", parser=parse_path),
     ] = None,
+    export: Annotated[
+        str,
+        typer.Option(
+            help="Also write for other tools, several with commas: brainglobe, itk, ome, qupath or qupath-abba, quint.",
+            metavar="NAMES",
+        ),
+    ] = "",
+    refine: Annotated[
+        int, typer.Option(min=0, help="Gradient steps on each section, after the networks: 30 to 100.", metavar="N")
+    ] = 0,
+    landmarks: Annotated[
+        Path | None,
+        typer.Option(
+            help="Table of places that must be met: x, y in px of the section; ap_um, dv_um, ml_um; section, its name.",
+            metavar="FILE",
+            parser=parse_path,
+        ),
+    ] = None,
+    landmarks_smoothing: Annotated[
+        float,
+        typer.Option(
+            "--landmarks-smoothing",
+            min=0,
+            help="How far landmarks may be missed, root mean square, px of the registered image.",
+            metavar="S",
+        ),
+    ] = 0.0,
+    variations: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Also register so many variations of each section, to see where the networks are not sure; 6 will do.",
+            metavar="N",
+        ),
+    ] = 0,
+    report: Annotated[
+        bool, typer.Option("--report", help="Also write report.html: all sections, their pictures, numbers and flags.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the quality of each section as JSON.")] = False,
 ) -> None:
     """Register sections to an atlas.
@@ -78,8 +123,12 @@ def register_command(
     """
     from atlalign._progress import track
     from atlalign.atlas import Atlas
+    from atlalign.registration.exporting import check_exports
+    from atlalign.registration.placing import check_hemisphere
     from atlalign.section import Section
 
+    check_hemisphere(hemisphere)
+    exports = check_exports([name.strip() for name in export.split(",") if name.strip()])
     folders = _result_folders(sections, out)
     size = None if pixel_size_um is None else parse_numbers(pixel_size_um, "--pixel-size-um")
     pixel_size = size[0] if size and len(size) == 1 else size
@@ -93,6 +142,7 @@ def register_command(
             "--flip and --rotate go with --position-um: an anchoring says how each image lies. Received: "
             f"{f'--flip {flip}' if flip else f'--rotate {rotate}'} with --anchoring {anchoring}. Leave one of them out."
         )
+    pairs = _landmarks(sections, landmarks)
     loaded_atlas = Atlas.load(atlas)
     planes = _planes(sections, position_um, anchoring, loaded_atlas)
 
@@ -109,13 +159,25 @@ def register_command(
     load_keras()
     from atlalign.registration import Registrar
 
-    registrar = Registrar(loaded_atlas, global_model=global_model, local_model=local_model)
+    page = out / "report.html"
+    if report and page.is_dir():
+        raise IsADirectoryError(
+            f"A report must be a file. Received a folder: {page}. Remove it, or choose another --out."
+        )
+    registrar = Registrar(loaded_atlas, global_model=global_model, local_model=local_model, refine=refine)
     for path, folder in track(list(zip(sections, folders, strict=True)), "Registering sections"):
-        where = {"plane": planes[path]} if anchoring else {"position_um": position_um}
+        given: dict[str, Any] = {"plane": planes[path]} if anchoring else {"position_um": position_um}
+        given |= {"landmarks": pairs.get(path), "landmarks_smoothing": landmarks_smoothing}
+        given |= {"hemisphere": hemisphere, "variations": variations}
         section = first if len(sections) == 1 else read(path)
-        registration = registrar.register(section, **where)
-        registration.save(folder)
-        _report(path, folder, registration.quality(), as_json)
+        registration = registrar.register(section, **given)
+        registration.save(folder, exports)
+        steps = {step.name: step.quality for step in registration.steps if step.quality}
+        _report(path, folder, registration.quality(), steps, as_json)
+    if report:
+        from atlalign.report import write_report
+
+        write_report(page, track(folders, "Writing the report"), atlas=loaded_atlas)
 
 
 def _result_folders(sections: list[Path], out: Path) -> list[Path]:
@@ -132,8 +194,9 @@ def _require_free(folder: Path) -> None:
     for path in (folder, *folder.parents):
         if path.exists() and not path.is_dir():
             raise NotADirectoryError(f"The output must be a folder. Received a file: {path}. Choose another name.")
-    for file in vars(RegistrationFiles(folder)).values():
-        if file != folder and file.is_dir():
+    files = RegistrationFiles(folder)
+    for file in vars(files).values():
+        if file not in (folder, files.brainglobe, files.itk) and file.is_dir():
             raise IsADirectoryError(
                 f"A result must be a file. Received a folder: {file}. Remove it or choose another output."
             )
@@ -168,12 +231,35 @@ def _planes(sections: list[Path], position_um, anchoring, atlas) -> dict:
     return {path: known[path.name] for path in sections}
 
 
-def _report(path: Path, folder: Path, quality: dict, as_json: bool) -> None:
+def _landmarks(sections: list[Path], file: Path | None) -> dict:
+    """Return the landmarks of each section that has some."""
+    if file is None:
+        return {}
+    from atlalign.registration.landmark_files import read_landmark_pairs
+
+    table = read_landmark_pairs(file)
+    if len(sections) > 1 and not table.names_sections:
+        raise ValueError(
+            "Landmarks of several sections need a column section, with the name of the image. "
+            f"Received: {file} without it, for {len(sections)} sections. Add it."
+        )
+    found = {path: table.of(path.name) for path in sections}
+    if not any(found.values()):
+        raise ValueError(
+            f"A table of landmarks must name a section of the call. Received: {file} with "
+            f"{', '.join(list(table.by_section)[:5])}. Name images as their files are."
+        )
+    return found
+
+
+def _report(path: Path, folder: Path, quality: dict, steps: dict, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps({"section": str(path), "out": str(folder), "quality": quality}))
+        record = {"section": str(path), "out": str(folder), "quality": quality, "steps": steps}
+        typer.echo(json.dumps(record))
         return
     before, after = (quality[f"tissue_overlap_{when}"]["value"] for when in ("before", "after"))
     typer.echo(f"{path.name}: tissue overlap {before:.3f} -> {after:.3f}, results in {folder}")
-    for entry in quality.values():
-        if entry["flag"]:
-            typer.echo(f"  note: {entry['flag']}")
+    for entries in (quality, *steps.values()):
+        for entry in entries.values():
+            if entry["flag"]:
+                typer.echo(f"  note: {entry['flag']}")

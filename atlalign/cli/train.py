@@ -1,4 +1,4 @@
-"""`atlalign-train global|local`, also reached as `atlalign train`: every setting is an option."""
+"""`atlalign-train global|local|position`, also reached as `atlalign train`: every setting is an option."""
 
 import inspect
 import sys
@@ -9,6 +9,7 @@ import typer
 
 from atlalign.cli.options import new_app, parse_path, refuse_empty, show_help_without_command
 from atlalign.training.config import TrainingConfig, belongs_to
+from atlalign.training.config_file import PRESETS
 
 app = new_app()
 
@@ -46,7 +47,7 @@ def _command(kind: str, text: str) -> None:
                 typer.Option(parser=parse_path, metavar="FILE.toml", help="Settings; options given here win."),
             ],
         ),
-        _parameter("preset", Annotated[str | None, typer.Option(metavar="paper", help="Losses as published.")]),
+        *([_preset()] if any(kind in preset for preset in PRESETS.values()) else []),
         _parameter(
             "resume",
             Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")],
@@ -62,6 +63,10 @@ def _parameter(name: str, annotation: Any, default: Any = None) -> inspect.Param
     if annotation is typer.Context:
         default = inspect.Parameter.empty
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _preset() -> inspect.Parameter:
+    return _parameter("preset", Annotated[str | None, typer.Option(metavar="paper", help="Losses as published.")])
 
 
 def _option(name: str, field: Any) -> inspect.Parameter:
@@ -102,6 +107,13 @@ _command(
     """Train the network that finds the dense displacement field left after the affine part.
 
     Example: atlalign-train local pairs.h5 --out runs/local --epochs 20
+    """,
+)
+_command(
+    "position",
+    """Train the network that finds where in the atlas a section lies, and how its plane slopes.
+
+    Example: atlalign-train position pairs.h5 --out runs/position --epochs 20 --batch-size 32
     """,
 )
 

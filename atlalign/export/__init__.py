@@ -13,17 +13,23 @@ from atlalign.export.itk import (
     write_itk,
 )
 from atlalign.export.ome import write_registered_ome
+from atlalign.export.quint import write_quint
+from atlalign.export.qupath import Outline, read_qupath, write_qupath
 
 __all__ = [
     "BrainGlobeFiles",
     "BrainGlobeResult",
     "ItkFiles",
+    "Outline",
     "read_brainglobe",
     "read_field_nifti",
     "read_field_nrrd",
+    "read_qupath",
     "write_brainglobe",
     "write_field_nifti",
     "write_field_nrrd",
     "write_itk",
+    "write_quint",
+    "write_qupath",
     "write_registered_ome",
 ]

@@ -2,15 +2,14 @@
 
 import os
 
-import keras
 import numpy as np
 
+from atlalign.ml_utils.batches import BatchGenerator
 from atlalign.ml_utils.mlflow_log import log_arguments
-from atlalign.pairs import PairSource
-from atlalign.pairs.processes import BatchProcesses
+from atlalign.pairs import PairSource, UnplacedSource
 
 
-class SupervisedGenerator(keras.utils.PyDataset):
+class SupervisedGenerator(BatchGenerator):
     """Batches (inputs, targets) of a dataset of labelled pairs.
 
     Parameters
@@ -112,13 +111,8 @@ class SupervisedGenerator(keras.utils.PyDataset):
         shard=(0, 1),
         multiple_of=1,
     ):
-        # Keras's own workers are threads: processes of its making are forked, and a forked child of a threaded backend
-        # hangs. With `processes` the threads wait for ours.
-        super().__init__(workers=max(workers, processes), max_queue_size=max_queue_size)
-        if int(batch_size) != batch_size or batch_size < 1:
-            raise ValueError(f"batch_size must be a positive integer. Received: batch_size={batch_size}")
         paths = [hdf_path] if isinstance(hdf_path, str | os.PathLike) else list(hdf_path)
-        self.source = PairSource(
+        source = PairSource(
             paths,
             atlas,
             augmenter_ref=augmenter_ref,
@@ -127,21 +121,22 @@ class SupervisedGenerator(keras.utils.PyDataset):
             p_reg=p_reg,
             placements=placements,
         )
+        super().__init__(
+            source,
+            batch_size,
+            shuffle,
+            indexes,
+            random_state=random_state,
+            processes=processes,
+            workers=workers,
+            max_queue_size=max_queue_size,
+            shard=shard,
+            multiple_of=multiple_of,
+        )
         self.hdf_path = paths[0] if len(paths) == 1 else paths
-        self.batch_size = int(batch_size)
-        self.shuffle = shuffle
         self.augmenter_ref = augmenter_ref
         self.augmenter_mov = augmenter_mov
         self.return_inverse = return_inverse
-        self.indexes = _check_indexes(indexes, len(self.source))
-        self.shape = self.source.shape
-        self.atlas = self.source.atlas
-        self.epoch = 0
-        self.first_batch = 0
-        self._shard = _check_shard(shard, self.batch_size)
-        self._n_used = _check_enough(len(self.indexes), multiple_of)
-        self._seed = int(np.random.default_rng(random_state).integers(2**63))
-        self._maker = BatchProcesses(self.source, processes) if processes else self.source
         if mlflow_log:
             log_arguments(
                 {
@@ -155,91 +150,46 @@ class SupervisedGenerator(keras.utils.PyDataset):
                 }
             )
 
-    def __len__(self):
-        """Return the number of batches of this epoch, the last incomplete one included."""
-        return -(-self._n_used // self.batch_size) - self.first_batch
-
-    def __getitem__(self, index):
-        """Return batch `index` of the current epoch."""
-        if not 0 <= index < len(self):
-            raise IndexError(f"A batch index must satisfy 0 <= index < {len(self)}. Received: {index}")
-        start = (index + self.first_batch) * self.batch_size
-        return self._batch(slice(start, start + self.batch_size))
-
-    def get_all_data(self):
-        """Return all samples as one batch, in the order of the current epoch."""
-        return self._batch(slice(None))
-
-    def on_epoch_end(self):
-        """Go on to the next epoch; Keras calls this, also once before the first one."""
-        self.epoch += 1
-
-    def close(self):
-        """End the worker processes, if there are any; they start again when a batch is asked for."""
-        if isinstance(self._maker, BatchProcesses):
-            self._maker.close()
-
-    def order(self):
-        """Return the positions in `indexes` in the order of the current epoch."""
-        positions = np.arange(len(self.indexes))
-        if self.shuffle:
-            positions = np.random.default_rng([self._seed, self.epoch]).permutation(positions)
-        return positions
-
-    def _batch(self, part: slice):
-        number, count = self._shard
-        return self.samples(self.order()[: self._n_used][part][number::count])
-
-    def samples(self, positions):
-        """Return samples of the current epoch as one batch.
-
-        Parameters
-        ----------
-        positions : sequence of int
-            Which of `indexes`.
-        """
-        seeds = [[self._seed, self.epoch, int(position)] for position in positions]
-        reference, moving, registered, deltas_xy, inv_deltas_xy = self._maker.batch(self.indexes[positions], seeds)
+    def _inputs_and_targets(self, reference, moving, registered, deltas_xy, inv_deltas_xy):
         pair = np.stack([reference, moving], axis=-1)
         if self.return_inverse:
             return (pair, pair[..., ::-1]), (registered[..., None], deltas_xy, inv_deltas_xy)
         return pair, (registered[..., None], deltas_xy)
 
 
-def _check_indexes(indexes, n: int) -> np.ndarray:
-    if indexes is None:
-        return np.arange(n)
-    if isinstance(indexes, str | os.PathLike):
-        indexes = np.load(indexes, allow_pickle=False)
-    indexes = np.asarray(indexes)
-    if indexes.ndim != 1 or indexes.size == 0 or indexes.dtype.kind not in "iu":
-        raise ValueError(
-            "indexes must be a sequence of at least one integer. "
-            f"Received: shape {indexes.shape}, dtype {indexes.dtype}"
-        )
-    if indexes.min() < 0 or indexes.max() >= n:
-        raise ValueError(
-            f"indexes must satisfy 0 <= index < {n}, the number of samples. "
-            f"Received: between {indexes.min()} and {indexes.max()}"
-        )
-    return indexes
+class UnplacedGenerator(BatchGenerator):
+    """Batches (views, planes) of the moving images of datasets: sections that nobody has placed, and where they lie.
 
+    Parameters
+    ----------
+    hdf_path : path-like or sequence of path-like
+        Dataset as `atlalign.dataset` describes it, or several of one image size, used one after the other.
+    batch_size, shuffle, indexes, **how
+        As for `SupervisedGenerator`.
+    atlas : str, path-like or Atlas, optional
+        What positions refer to; what the file's attributes say by default.
+    changes : bool
+        Whether to change the views at random, in each epoch anew; see `atlalign.pairs.UnplacedSource`.
 
-def _check_enough(n: int, multiple_of: int) -> int:
-    """Return the number of samples that an epoch uses."""
-    if n < multiple_of:
-        raise ValueError(
-            f"Training and validation need at least one sample each for every device, {multiple_of}. Received: {n}. "
-            "Use more samples or fewer devices."
-        )
-    return n - n % multiple_of
+    Notes
+    -----
+    Item i is views (n, h, w, 1), float32 in [0, 1], and planes (n, 3): position on the middle axis as a share of the
+    atlas's length, and the slopes of `atlalign.plane_slopes`, across and down.
 
+    Examples
+    --------
+    >>> import tempfile
+    >>> from atlalign.simulate import simulate_dataset
+    >>> path = tempfile.mkdtemp() + "/pairs.h5"
+    >>> simulate_dataset(path, "phantom", n=3, shape=(32, 48), random_state=0)
+    >>> views, planes = UnplacedGenerator(path, batch_size=2)[0]
+    >>> views.shape, planes.shape
+    ((2, 32, 48, 1), (2, 3))
+    """
 
-def _check_shard(shard, batch_size: int) -> tuple[int, int]:
-    number, count = shard
-    if not 0 <= number < count or batch_size % count:
-        raise ValueError(
-            f"shard must be (number, count) with 0 <= number < count, which divides the batch size, {batch_size}. "
-            f"Received: shard={shard}"
-        )
-    return number, count
+    def __init__(self, hdf_path, batch_size=32, shuffle=False, indexes=None, *, atlas=None, changes=False, **how):
+        paths = [hdf_path] if isinstance(hdf_path, str | os.PathLike) else list(hdf_path)
+        super().__init__(UnplacedSource(paths, atlas, changes=changes), batch_size, shuffle, indexes, **how)
+
+    def _inputs_and_targets(self, views, planes):
+        return views[..., None], planes

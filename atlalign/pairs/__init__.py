@@ -4,5 +4,6 @@ Without Keras, so that the processes that prepare them start quickly and stay sm
 """
 
 from atlalign.pairs.source import Pair, PairSource
+from atlalign.pairs.unplaced import UnplacedSample, UnplacedSource
 
-__all__ = ["Pair", "PairSource"]
+__all__ = ["Pair", "PairSource", "UnplacedSample", "UnplacedSource"]

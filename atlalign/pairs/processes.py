@@ -4,13 +4,25 @@ import multiprocessing
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from atlalign._workers import begin_worker, one_thread_a_process
 from atlalign.errors import AtlalignError
-from atlalign.pairs.source import Pair, PairSource
 
-_source: PairSource | None = None  # in a worker process: what it prepares batches from
+Indexes = Sequence[int] | NDArray[np.integer]
+
+
+class Source(Protocol):
+    """What batches are made of; it can be pickled."""
+
+    def batch(self, indexes: Indexes, seeds: Sequence[Any]) -> tuple:
+        """Return several samples, each changed by its own seed, stacked."""
+
+
+_source: Source | None = None  # in a worker process: what it prepares batches from
 
 
 class BatchProcesses:
@@ -18,19 +30,19 @@ class BatchProcesses:
 
     Parameters
     ----------
-    source : PairSource
+    source : Source
         What the batches are made of; pickled.
     n : int
         Number of processes.
     """
 
-    def __init__(self, source: PairSource, n: int):
+    def __init__(self, source: Source, n: int):
         self._source = source
         self._n = n
         self._pool: ProcessPoolExecutor | None = None
 
-    def batch(self, indexes: Sequence[int], seeds: Sequence[Any]) -> Pair:
-        """Return what `PairSource.batch` does, computed in one of the processes."""
+    def batch(self, indexes: Indexes, seeds: Sequence[Any]) -> tuple:
+        """Return what the source's `batch` does, computed in one of the processes."""
         try:
             with one_thread_a_process():  # where the pool starts a process, and only there, this matters
                 future = self._start().submit(_batch, indexes, seeds)
@@ -59,12 +71,12 @@ class BatchProcesses:
         return {**self.__dict__, "_pool": None}
 
 
-def _begin(source: PairSource) -> None:
+def _begin(source: Source) -> None:
     global _source
     begin_worker()
     _source = source
 
 
-def _batch(indexes: Sequence[int], seeds: Sequence[Any]) -> Pair:
+def _batch(indexes: Indexes, seeds: Sequence[Any]) -> tuple:
     assert _source is not None
     return _source.batch(indexes, seeds)

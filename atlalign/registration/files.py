@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ import atlalign
 from atlalign._files import atomic_folder, require_file
 from atlalign.base import DisplacementField
 from atlalign.errors import InvalidFileError
+from atlalign.registration.exporting import check_exports, write_exports
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,6 +51,10 @@ class RegistrationFiles:
         ``overlay.png``: the section with the structures' outlines.
     record : Path
         ``registration.json``: what was registered to what, where it lies, every step, and the quality.
+    ome, qupath, quint : Path
+        ``registered.ome.tif``, ``structures.geojson``, ``quint.json``: exports, where asked for; see `atlalign.export`.
+    brainglobe, itk : Path
+        Folders of exports, ``brainglobe`` and ``itk``.
 
     Examples
     --------
@@ -66,19 +71,28 @@ class RegistrationFiles:
         self.areas = self.folder / "areas.csv"
         self.overlay = self.folder / "overlay.png"
         self.record = self.folder / "registration.json"
+        self.ome = self.folder / "registered.ome.tif"
+        self.qupath = self.folder / "structures.geojson"
+        self.quint = self.folder / "quint.json"
+        self.brainglobe = self.folder / "brainglobe"
+        self.itk = self.folder / "itk"
 
-    def write(self, registration: Registration) -> Path:
+    def write(self, registration: Registration, export: Sequence[str] = ()) -> Path:
         """Write every file of a registration, whole or not at all; other files in the folder stay.
 
         Parameters
         ----------
         registration : Registration
+        export : sequence of str
+            Formats of other tools that are written besides, each whole or not at all: any of
+            `atlalign.registration.exporting.Export`.
 
         Returns
         -------
         Path
             The folder.
         """
+        exports = check_exports(export)
         with atomic_folder(self.folder) as temporary:
             files = RegistrationFiles(temporary)
             registered = registration.warp()
@@ -91,6 +105,7 @@ class RegistrationFiles:
             Image.fromarray(registration.overlay()).save(files.overlay)
             record = json.dumps(_record(registration), indent=2, allow_nan=False)
             files.record.write_text(record + "\n", encoding="utf-8")
+        write_exports(registration, self, exports)
         return self.folder
 
     def read_record(self) -> dict[str, Any]:
@@ -181,6 +196,7 @@ def _record(registration: Registration) -> dict[str, Any]:
             "axes_um": ["ap", "dv", "ml"],
             "position_um": canvas.plane.position_um,
             "animal_left_in_image": "right",
+            "hemisphere": canvas.hemisphere,
         },
         "steps": [_step_record(step) for step in registration.steps],
         "quality": registration.quality(),
@@ -195,5 +211,6 @@ def _record(registration: Registration) -> dict[str, Any]:
 
 def _step_record(step: Step) -> dict[str, Any]:
     if isinstance(step.transform, DisplacementField):
-        return {"name": step.name, "mean_displacement_px": step.transform.average_displacement}
+        displacement = step.transform.average_displacement
+        return {"name": step.name, "mean_displacement_px": displacement, "quality": step.quality}
     return {"name": step.name, "section_px_to_canvas_px": step.transform.tolist()}

@@ -12,9 +12,13 @@ import numpy as np
 from atlalign.base import DisplacementField
 from atlalign.errors import ModelError
 from atlalign.plane import Plane
+from atlalign.registration.landmark_files import LandmarkPairs, landmarks_of
+from atlalign.registration.landmark_step import check_smoothing, with_landmarks
+from atlalign.registration.placing import HemisphereChoice, check_hemisphere, place
+from atlalign.registration.refinement import DEFAULT_LOSS, check_refinement, refine_field
 from atlalign.registration.result import Registration, Step, compose
 from atlalign.section import Section
-from atlalign.section.canvas import Canvas
+from atlalign.section.canvas import Canvas, Hemisphere
 from atlalign.section.resampling import resize_image
 from atlalign.section.tissue import find_tissue
 from atlalign.weights import default_models
@@ -30,7 +34,13 @@ DEFAULT = "default"  # names the model of its kind that comes with the package
 
 
 def register_images(
-    moving: Any, reference: Any, *, global_model: Any = None, local_model: Any = None
+    moving: Any,
+    reference: Any,
+    *,
+    global_model: Any = None,
+    local_model: Any = None,
+    refine: int = 0,
+    refine_loss: str = DEFAULT_LOSS,
 ) -> DisplacementField:
     """Register two grey images that share one grid.
 
@@ -44,9 +54,15 @@ def register_images(
         float in [0, 1] or uint8. An image whose background, judged along its border, is bright is inverted so
         that the background is 0.
     global_model, local_model : path-like, keras.Model, callable or None
-        Without either, both are those that come with the package, for the mouse brain; "default" names one of them
-        beside a model of one's own. Given one alone, the other step is left out. A callable takes (reference,
-        moving), float32 (h, w) in [0, 1] on a dark background, and returns the field (h, w, 2).
+        Given one alone, the other step is left out; given neither, both are those that come with the package, for
+        the mouse brain. "default" names the one of its kind that comes with the package, beside a model of one's own
+        or alone. A callable takes (reference, moving), float32 (h, w) in [0, 1] on a dark background, and returns the
+        field (h, w, 2).
+    refine : int
+        Number of gradient steps on this very pair, after the models: 30 to 100 are a few seconds. 0 leaves them out.
+    refine_loss : str
+        How the steps compare images: "ncc_5", "ncc_9", "ncc_12" or "ncc_20", local correlation in windows of so many
+        px; or "mind".
 
     Returns
     -------
@@ -56,7 +72,7 @@ def register_images(
     Raises
     ------
     ValueError
-        If the images are not grey, not of one shape, or not in [0, 1].
+        If the images are not grey, not of one shape, or not in [0, 1]; or `refine` or `refine_loss` is wrong.
     ModelError
         If a model is of another architecture, or its prediction is not finite.
 
@@ -76,8 +92,10 @@ def register_images(
             "moving and reference must have the same shape. "
             f"Received: {moving.shape} and {reference.shape}. Resize one, or use register() on a section."
         )
+    refine = check_refinement(refine, refine_loss)
     fields = _predict_fields(moving, reference, _predictors(global_model, local_model))
-    return compose([field for _, field in fields])
+    field = compose([field for _, field in fields])
+    return field(refine_field(moving, reference, field, refine, loss=refine_loss)[0]) if refine else field
 
 
 def register(
@@ -87,8 +105,13 @@ def register(
     position_um: float | None = None,
     plane: Plane | None = None,
     pixel_size_um: Any = None,
+    hemisphere: HemisphereChoice = "auto",
     global_model: Any = None,
     local_model: Any = None,
+    refine: int = 0,
+    refine_loss: str = DEFAULT_LOSS,
+    landmarks: LandmarkPairs | str | os.PathLike | None = None,
+    landmarks_smoothing: float = 0.0,
 ) -> Registration:
     """Register one section to an atlas. For several, a `Registrar` loads the models once.
 
@@ -106,8 +129,16 @@ def register(
     pixel_size_um : float or (x, y), optional
         Size of a section pixel across and down. Without it, estimated from the tissue's extent, and flagged;
         an anchoring implies its own.
-    global_model, local_model : path-like, keras.Model, callable or None
+    hemisphere : {"auto", "both", "left", "right"}
+        Which of the animal's hemispheres the section shows. What is absent gets no labels. "auto" takes one for absent
+        where the tissue fits half of the plane clearly better than the whole.
+    global_model, local_model, refine, refine_loss
         As in `register_images`.
+    landmarks : LandmarkPairs or path-like, optional
+        Places of the section and where they are in the atlas, which the registration must meet, or a file of them:
+        see `atlalign.registration.landmark_files.read_landmark_pairs`.
+    landmarks_smoothing : float
+        How far landmarks may be missed, root mean square, px of the canvas. 0 meets them exactly.
 
     Returns
     -------
@@ -116,8 +147,8 @@ def register(
     Raises
     ------
     ValueError
-        If neither or both of `position_um` and `plane` are given, the position is outside the atlas, or the
-        section shows no tissue.
+        If neither or both of `position_um` and `plane` are given, the position is outside the atlas, the section shows
+        no tissue, or landmarks lie outside or contradict each other.
     ModelError
         As in `register_images`.
 
@@ -134,8 +165,19 @@ def register(
     True
     """
     section = _as_section(section, pixel_size_um)  # a file that cannot be read is refused before models load
-    registrar = Registrar(atlas, global_model=global_model, local_model=local_model)
-    return registrar.register(section, position_um=position_um, plane=plane, pixel_size_um=pixel_size_um)
+    pairs = landmarks_of(landmarks, section.name)
+    registrar = Registrar(
+        atlas, global_model=global_model, local_model=local_model, refine=refine, refine_loss=refine_loss
+    )
+    return registrar.register(
+        section,
+        position_um=position_um,
+        plane=plane,
+        pixel_size_um=pixel_size_um,
+        hemisphere=hemisphere,
+        landmarks=pairs,
+        landmarks_smoothing=landmarks_smoothing,
+    )
 
 
 class Registrar:
@@ -145,11 +187,13 @@ class Registrar:
     ----------
     atlas : Atlas, str or path-like
         The atlas, or what `Atlas.load` takes.
-    global_model, local_model : path-like, keras.Model, callable or None
+    global_model, local_model, refine, refine_loss
         As in `register_images`.
 
     Raises
     ------
+    ValueError
+        If `refine` or `refine_loss` is wrong.
     ModelError
         If a model is of another architecture.
 
@@ -162,7 +206,16 @@ class Registrar:
     (80, 114)
     """
 
-    def __init__(self, atlas: Atlas | str | os.PathLike, *, global_model: Any = None, local_model: Any = None):
+    def __init__(
+        self,
+        atlas: Atlas | str | os.PathLike,
+        *,
+        global_model: Any = None,
+        local_model: Any = None,
+        refine: int = 0,
+        refine_loss: str = DEFAULT_LOSS,
+    ):
+        self._refine, self._refine_loss = check_refinement(refine, refine_loss), refine_loss
         self._predictors = _predictors(global_model, local_model)
         if isinstance(atlas, str | os.PathLike):
             from atlalign.atlas import Atlas
@@ -172,8 +225,12 @@ class Registrar:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Shape of the canvas: the finest that a model takes, else that of the atlas's own planes."""
-        shapes = [predict.shape for _, predict in self._predictors if hasattr(predict, "shape")]
+        """Shape of the canvas: the finest that a model takes, else that of the atlas's own planes.
+
+        A global model has no say: an affine map is as good on any grid.
+        """
+        models = [predict for _, predict in self._predictors if getattr(predict, "kind", "global") != "global"]
+        shapes = [predict.shape for predict in models if hasattr(predict, "shape")]
         return max(shapes, key=np.prod, default=(self.atlas.shape[1], self.atlas.shape[2]))
 
     def register(
@@ -183,13 +240,20 @@ class Registrar:
         position_um: float | None = None,
         plane: Plane | None = None,
         pixel_size_um: Any = None,
+        hemisphere: HemisphereChoice = "auto",
+        landmarks: LandmarkPairs | str | os.PathLike | None = None,
+        landmarks_smoothing: float = 0.0,
+        variations: int = 0,
     ) -> Registration:
         """Register one section.
 
         Parameters
         ----------
-        section, position_um, plane, pixel_size_um
+        section, position_um, plane, pixel_size_um, hemisphere, landmarks, landmarks_smoothing
             As in `register`.
+        variations : int
+            How many variations of the section the models register besides, to see how far their answers scatter:
+            `Registration.disagreement`, and in its quality.
 
         Returns
         -------
@@ -203,11 +267,21 @@ class Registrar:
             )
         if position_um is not None:
             self.atlas.plane(position_um)  # refuses a position outside the atlas before anything is read
+        check_hemisphere(hemisphere)
+        check_smoothing(landmarks_smoothing)
+        if variations < 0:
+            raise ValueError(f"variations must be a number of at least 0. Received: {variations}")
         section = _as_section(section, pixel_size_um)
-        if plane is not None:
-            canvas = Canvas.by_anchoring(section, self.atlas, plane, self.shape)
-        else:
-            canvas = Canvas.by_tissue(section, self.atlas, cast(float, position_um), self.shape, pixel_size_um)
+        pairs = landmarks_of(landmarks, section.name)
+
+        def make_canvas(sides: Hemisphere) -> Canvas:
+            if plane is not None:
+                return Canvas.by_anchoring(section, self.atlas, plane, self.shape, sides)
+            return Canvas.by_tissue(
+                section, self.atlas, cast(float, position_um), self.shape, pixel_size_um, hemisphere=sides
+            )
+
+        canvas = place(make_canvas, section, self.atlas, hemisphere)
         moving = section.normalized(canvas.shape, grid_to_section=canvas.to_section)
         if not moving.any():
             raise ValueError(
@@ -215,7 +289,23 @@ class Registrar:
                 f"Received: {section.name}, which shows none there. Check the anchoring, or the file."
             )
         reference = self.atlas.reference_plane(canvas.plane, canvas.shape)
-        return Registration(section, self.atlas, canvas, _predict_fields(moving, reference, self._predictors))
+        registration = Registration(section, self.atlas, canvas, _predict_fields(moving, reference, self._predictors))
+        if self._refine:
+            tissue = section.tissue_mask(canvas.shape, grid_to_section=canvas.to_section)
+            how: Any = {"loss": self._refine_loss, "tissue": tissue}
+            residual, quality = refine_field(moving, reference, registration.field, self._refine, **how)
+            registration = registration.with_step("refinement", residual, quality=quality)
+        if pairs is not None:
+            registration = with_landmarks(registration, pairs, landmarks_smoothing)
+        if variations:
+            from atlalign.registration.quality import disagreement
+
+            registration.disagreement = disagreement(self._predict, registration, n=variations)
+        return registration
+
+    def _predict(self, moving: np.ndarray, reference: np.ndarray) -> DisplacementField:
+        """Return the field that the models find together."""
+        return compose([field for _, field in _predict_fields(moving, reference, self._predictors)])
 
 
 def _predictors(global_model: Any, local_model: Any) -> list[tuple[str, Predict]]:

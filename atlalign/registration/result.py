@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,45 +12,23 @@ import numpy as np
 
 from atlalign.base import DisplacementField
 from atlalign.registration.point_map import PointMap
+from atlalign.registration.steps import Step, StepEdits
 from atlalign.section import Section
 from atlalign.section.canvas import Canvas
-from atlalign.section.resampling import compose_affine, invert_affine, resample, resize_affine
+from atlalign.section.resampling import compose_affine, resample, resize_affine
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from atlalign.atlas import Atlas
     from atlalign.registration.groups import Groups
+    from atlalign.registration.quality import Disagreement
 
 # What can be interpolated without loss.
 _DTYPES = (np.uint8, np.uint16, np.float32, np.float64)
 
 
-@dataclass(frozen=True, eq=False)
-class Step:
-    """One step of a registration.
-
-    Attributes
-    ----------
-    name : str
-        "canvas", "global" or "local".
-    transform : ndarray of shape (2, 3), or DisplacementField
-        The canvas step is the affine map from px of the section to px of the canvas; any other is the
-        pull-back field on the canvas that warps the image the step before it made.
-    """
-
-    name: str
-    transform: np.ndarray | DisplacementField
-
-    @cached_property
-    def inverse(self) -> np.ndarray | DisplacementField:
-        """The inverse affine map, or the inverse field."""
-        if isinstance(self.transform, DisplacementField):
-            return self.transform.pseudo_inverse()
-        return invert_affine(self.transform)
-
-
-class Registration:
+class Registration(StepEdits):
     """A registered section.
 
     Made by `atlalign.register` and `atlalign.Registrar`. The *canvas* is the grid of the registered image and
@@ -71,7 +48,9 @@ class Registration:
     section, atlas, canvas
         As given.
     steps : list of Step
-        The canvas and the fields, in order.
+        The canvas and the fields, in order. See `without`, `with_step` and `replacing`.
+    disagreement : Disagreement or None
+        How far variations of the section scatter, where the registrar was asked for them.
 
     Examples
     --------
@@ -113,6 +92,7 @@ class Registration:
         self.atlas = atlas
         self.canvas = canvas
         self.steps = [Step("canvas", canvas.from_section), *(Step(name, field) for name, field in fields)]
+        self.disagreement: Disagreement | None = None
 
     @cached_property
     def field(self) -> DisplacementField:
@@ -297,7 +277,7 @@ class Registration:
         """
         from atlalign.registration.quality import measure
 
-        return measure(self)
+        return measure(self, disagreement=self.disagreement)
 
     def overlay(self) -> np.ndarray:
         """Return a picture of the section with the outlines of the structures, uint8 (h, w, 3).
@@ -308,13 +288,16 @@ class Registration:
 
         return draw_overlay(self)
 
-    def save(self, folder: str | os.PathLike) -> Path:
+    def save(self, folder: str | os.PathLike, export: Sequence[str] = ()) -> Path:
         """Write everything into a folder, whole or not at all.
 
         Parameters
         ----------
         folder : path-like
             Made if need be. `atlalign.registration.files.RegistrationFiles` names the files.
+        export : sequence of str
+            Formats of other tools that are written besides: "brainglobe", "itk", "ome", "qupath" or "qupath-abba",
+            "quint".
 
         Returns
         -------
@@ -323,7 +306,7 @@ class Registration:
         """
         from atlalign.registration.files import RegistrationFiles
 
-        return RegistrationFiles(folder).write(self)
+        return RegistrationFiles(folder).write(self, export)
 
     def __repr__(self) -> str:
         names = [step.name for step in self.steps]

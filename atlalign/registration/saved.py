@@ -246,6 +246,7 @@ def _canvas(record: dict[str, Any]) -> Canvas:
         from_section=matrix,
         section_pixel_um=(across, down),
         pixel_size_source=str(record["section"]["pixel_size_source"]),
+        hemisphere=content.get("hemisphere", "both"),
     )
 
 

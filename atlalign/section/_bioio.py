@@ -61,7 +61,7 @@ class BioioPixels(FilePixels):
         except ImportError:
             raise MissingExtraError("OME-Zarr and CZI sections", "bioio") from None
         # Its other reader of CZI gives the first colour for all three.
-        options = {"use_aicspylibczi": False} if self.kind == "CZI" else {}
+        options: dict[str, Any] = {"use_aicspylibczi": False} if self.kind == "CZI" else {}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with naming_damage(self.path, self.kind):

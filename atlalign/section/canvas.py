@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from atlalign.section.tissue import mask_box
 
 if TYPE_CHECKING:
     from atlalign.atlas import Atlas
+
+Hemisphere = Literal["both", "left", "right"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +40,8 @@ class Canvas:
     pixel_size_source : str
         Where `section_pixel_um` comes from: "given", "estimated", "anchoring", or a part of the file such as
         "OME-XML".
+    hemisphere : {"both", "left", "right"}
+        Which of the animal's hemispheres the section shows; the other half of the grid does not count as canvas.
     """
 
     plane: Plane
@@ -45,6 +49,13 @@ class Canvas:
     from_section: np.ndarray
     section_pixel_um: tuple[float, float]
     pixel_size_source: str
+    hemisphere: Hemisphere = "both"
+
+    def __post_init__(self) -> None:
+        if self.hemisphere not in get_args(Hemisphere):
+            raise ValueError(
+                f"hemisphere must be one of {', '.join(get_args(Hemisphere))}. Received: {self.hemisphere!r}"
+            )
 
     @classmethod
     def by_tissue(
@@ -54,6 +65,7 @@ class Canvas:
         position_um: float,
         shape: tuple[int, int],
         pixel_size_um: Any = None,
+        hemisphere: Hemisphere = "both",
     ) -> Canvas:
         """Place a section by its tissue on a coronal plane.
 
@@ -72,6 +84,8 @@ class Canvas:
         pixel_size_um : float or (x, y), optional
             Size of a section pixel, across and down the image as it is stored; by default the section's own,
             estimated if it has none.
+        hemisphere : {"both", "left", "right"}
+            What the section shows of the animal: one hemisphere is placed on that half of the plane.
 
         Raises
         ------
@@ -79,7 +93,7 @@ class Canvas:
             If the position is outside the atlas, or the section or the plane shows no tissue.
         """
         plane = atlas.plane(position_um)
-        box = mask_box(atlas.annotation_plane(plane, shape) > 0)
+        box = mask_box((atlas.annotation_plane(plane, shape) > 0) & half_of(shape, hemisphere))
         if box is None:
             raise ValueError(
                 "The plane at position_um must show tissue. "
@@ -101,10 +115,12 @@ class Canvas:
         scale = np.abs(to_upright[:, :2]) @ size / canvas_um
         shift = atlas_box.mean(axis=0) - scale * section_box.mean(axis=0)
         from_upright = np.column_stack([np.diag(scale), shift])
-        return cls(plane, shape, compose_affine(from_upright, to_upright), size, source)
+        return cls(plane, shape, compose_affine(from_upright, to_upright), size, source, hemisphere)
 
     @classmethod
-    def by_anchoring(cls, section: Section, atlas: Atlas, plane: Plane, shape: tuple[int, int]) -> Canvas:
+    def by_anchoring(
+        cls, section: Section, atlas: Atlas, plane: Plane, shape: tuple[int, int], hemisphere: Hemisphere = "both"
+    ) -> Canvas:
         """Place a section by the plane that its image fills.
 
         The canvas lies in the same plane, upright: its top edge is the projection of the atlas's left-right
@@ -119,6 +135,8 @@ class Canvas:
             Where the section's image lies: its corners are the image's outer corners.
         shape : (h, w)
             Shape of the canvas.
+        hemisphere : {"both", "left", "right"}
+            What the section shows of the animal.
 
         Raises
         ------
@@ -157,7 +175,7 @@ class Canvas:
         there = upright.um_to_pixels(plane.pixels_to_um(corners, section.shape), shape)
         matrix = np.column_stack([there[1] - there[0], there[2] - there[0], there[0]])
         size = (plane.width_um / section.shape[1], plane.height_um / section.shape[0])
-        return cls(upright, shape, matrix, size, "anchoring")
+        return cls(upright, shape, matrix, size, "anchoring", hemisphere)
 
     @cached_property
     def to_section(self) -> np.ndarray:
@@ -179,7 +197,7 @@ class Canvas:
         return "bottom" if y > 0 else "top"
 
     def contains(self, points_xy: np.ndarray) -> np.ndarray:
-        """Return which points (..., 2), px of the canvas, lie on the canvas.
+        """Return which points (..., 2), px of the canvas, lie on the canvas, and in a hemisphere that is there.
 
         Examples
         --------
@@ -190,7 +208,11 @@ class Canvas:
         """
         height, width = self.shape
         x, y = points_xy[..., 0], points_xy[..., 1]
-        return (x >= -0.5) & (x < width - 0.5) & (y >= -0.5) & (y < height - 0.5)
+        inside = (x >= -0.5) & (x < width - 0.5) & (y >= -0.5) & (y < height - 0.5)
+        if self.hemisphere == "both":
+            return inside
+        right = x < (width - 1) / 2
+        return inside & (right if self.hemisphere == "right" else ~right)
 
     def canvas_to_section(self, points_xy: Any) -> np.ndarray:
         """Return points of the section, (..., 2) px, for points of the canvas."""
@@ -199,3 +221,16 @@ class Canvas:
     def section_to_canvas(self, points_xy: Any) -> np.ndarray:
         """Return points of the canvas, (..., 2) px, for points of the section."""
         return apply_affine(self.from_section, points_xy)
+
+
+def half_of(shape: tuple[int, int], hemisphere: Hemisphere) -> np.ndarray:
+    """Return where on a canvas a hemisphere of the animal lies, bool (h, w).
+
+    Examples
+    --------
+    >>> half_of((1, 4), "right").tolist()
+    [[True, True, False, False]]
+    """
+    grid = np.stack(np.meshgrid(np.arange(shape[1]), np.arange(shape[0])), axis=-1)
+    whole = Plane(np.zeros(3), np.array([0.0, 0.0, 1.0]), np.array([0.0, 1.0, 0.0]))
+    return Canvas(whole, shape, np.eye(2, 3), (1, 1), "given", hemisphere).contains(grid)

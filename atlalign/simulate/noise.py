@@ -30,7 +30,7 @@ def cells(density: NDArray, size_px: float, rng: np.random.Generator) -> NDArray
     True
     """
     dots = (rng.random(density.shape) < density).astype(np.float32)
-    return dots * rng.uniform(0.5, 1.5) if size_px <= 0 else cv2.GaussianBlur(dots, (0, 0), size_px)
+    return np.asarray(cv2.GaussianBlur(dots, (0, 0), size_px), dtype=np.float32)
 
 
 def random_curve(shape: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float32]:

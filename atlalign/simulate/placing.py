@@ -62,7 +62,7 @@ def place_by_tissue(
     found = np.array([points.min(axis=0) - 0.5, points.max(axis=0) + 0.5])
     # A section that is one hemisphere is placed as such: by what is there of it.
     whole = present.sum() > 0.6 * tissue.sum()
-    wanted = np.reshape(mask_box(tissue if whole else present), (2, 2))
+    wanted = np.array(mask_box(tissue if whole else present), dtype=np.float64).reshape(2, 2)
     scale = np.exp(rng.normal(0, _SCALE_ERROR))
     if rng.random() < _UNKNOWN_SIZE:
         scale *= np.sqrt(np.prod((wanted[1] - wanted[0]) / (found[1] - found[0])))

@@ -6,10 +6,14 @@ from atlalign.errors import ModelError
 from atlalign.training.config import TrainingConfig
 
 # Layers of the way down, by their names in atlalign.nn.
-_ENCODERS = {"global": ("conv_", "pool_"), "local": ("start_", "pool_", "down_", "middle_")}
+_ENCODERS = {
+    "global": ("conv_", "pool_"),
+    "local": ("start_", "pool_", "down_", "middle_"),
+    "position": ("conv_", "pool_"),
+}
 
 
-def build_model(config: TrainingConfig, shape: tuple[int, int], steps_an_epoch: int):
+def build_model(config: TrainingConfig, shape: tuple[int, int], steps_an_epoch: int, atlas):
     """Make, or load and compile anew, the network of a run.
 
     Parameters
@@ -20,6 +24,8 @@ def build_model(config: TrainingConfig, shape: tuple[int, int], steps_an_epoch: 
         Size of the images.
     steps_an_epoch : int
         For the schedule of the learning rate.
+    atlas : Atlas
+        What a position network's loss is measured in.
 
     Returns
     -------
@@ -40,8 +46,8 @@ def build_model(config: TrainingConfig, shape: tuple[int, int], steps_an_epoch: 
     try:
         optimizer = _build_optimizer(config, steps_an_epoch)
         if config.init_from is None:
-            return _make(config, shape, optimizer)
-        return _load(config, shape, optimizer)
+            return _make(config, shape, optimizer, atlas)
+        return _load(config, shape, optimizer, atlas)
     finally:
         keras.config.set_dtype_policy(before)
 
@@ -68,9 +74,17 @@ def _build_optimizer(config: TrainingConfig, steps_an_epoch: int):
     return type(keras.optimizers.get(config.optimizer))(**settings)
 
 
-def _make(config: TrainingConfig, shape, optimizer):
-    from atlalign.nn import supervised_global_model_factory, supervised_model_factory
+def _make(config: TrainingConfig, shape, optimizer, atlas):
+    from atlalign.nn import position_model_factory, supervised_global_model_factory, supervised_model_factory
 
+    if config.kind == "position":
+        return position_model_factory(
+            **_given(config, "filters", "dense_layers"),
+            shape=shape,
+            optimizer=optimizer,
+            shape_um=atlas.shape_um,
+            random_state=config.seed,
+        )
     common = {
         "losses": config.losses,
         "losses_weights": config.losses_weights,
@@ -102,11 +116,42 @@ def _given(config: TrainingConfig, *names: str) -> dict:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _load(config: TrainingConfig, shape, optimizer):
-    from atlalign.ml_utils.models import check_is_registration_model, load_model
+def _load(config: TrainingConfig, shape, optimizer, atlas):
+    from atlalign.ml_utils.models import load_model
+
+    start = _load_position if config.kind == "position" else _load_registration
+    model = start(load_model(config.init_from), config, shape)
+    if config.freeze == "encoder":
+        _freeze(model, _ENCODERS[config.kind], config.init_from)
+    if config.kind == "position":
+        from atlalign.ml_utils.losses import PlaneDistance
+
+        model.compile(optimizer, PlaneDistance(atlas.shape_um))
+        return model
     from atlalign.nn import compile_model
 
-    model = check_is_registration_model(load_model(config.init_from), "model to start from")
+    return compile_model(model, config.losses, config.losses_weights, optimizer)
+
+
+def _load_position(model, config: TrainingConfig, shape):
+    """Return a model that takes what a position network will be given, else raise a ModelError."""
+    from atlalign.ml_utils.models import check_is_position_model
+
+    check_is_position_model(model, "model to start from")
+    size = tuple(model.inputs[0].shape[1:3])
+    if size != tuple(shape):
+        raise ModelError(
+            f"A model to start from must be of the dataset's image size, {tuple(shape)}. "
+            f"Received: {config.init_from} of {size}. Choose another, or another dataset."
+        )
+    return model
+
+
+def _load_registration(model, config: TrainingConfig, shape):
+    """Return a model that takes and gives what the configured network will, else raise a ModelError."""
+    from atlalign.ml_utils.models import check_is_registration_model
+
+    check_is_registration_model(model, "model to start from")
     size, n_fields = tuple(model.inputs[0].shape[1:3]), len(model.outputs) - 1
     expected = 2 if config.kind == "local" and config.compute_inv else 1
     if size != tuple(shape) or n_fields != expected:
@@ -114,9 +159,7 @@ def _load(config: TrainingConfig, shape, optimizer):
             f"A model to start from must be of the dataset's image size, {tuple(shape)}, and predict {expected} "
             f"field(s). Received: {config.init_from} of {size} with {n_fields}. Choose another, or another dataset."
         )
-    if config.freeze == "encoder":
-        _freeze(model, _ENCODERS[config.kind], config.init_from)
-    return compile_model(model, config.losses, config.losses_weights, optimizer)
+    return model
 
 
 def _freeze(model, prefixes: tuple[str, ...], source: Path | None) -> None:

@@ -20,8 +20,8 @@ Channels = Annotated[tuple[Annotated[int, Field(ge=1)], ...] | None, BeforeValid
 Augmenter = Literal["none", "augmenter_1"]
 
 
-def _only(kind: str) -> dict[str, Any]:
-    return {"kind": kind}
+def _only(*kinds: str) -> dict[str, Any]:
+    return {"kinds": list(kinds)}
 
 
 class TrainingConfig(BaseModel):
@@ -48,7 +48,7 @@ class TrainingConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kind: Literal["global", "local"] = Field(description="Which network.")
+    kind: Literal["global", "local", "position"] = Field(description="Which network.")
     data: Annotated[tuple[Path, ...], Field(min_length=1)] = Field(description="Datasets of labelled pairs.")
     out: Path = Field(description="Run folder; must not hold a run yet, unless it is resumed.")
     atlas: Annotated[str, Field(min_length=1)] | None = Field(
@@ -59,8 +59,13 @@ class TrainingConfig(BaseModel):
         default=(),
         description="A loss of the image, then of the field, and for local networks of the inverse field; see the "
         "page on losses. Two at once: 'first&second'.",
+        json_schema_extra=_only("global", "local"),
     )
-    losses_weights: Numbers = Field(default=(1.0, 1.0), description="One a loss; the last repeats.")
+    losses_weights: Numbers = Field(
+        default=(1.0, 1.0),
+        description="One a loss; the last repeats.",
+        json_schema_extra=_only("global", "local"),
+    )
     inverse_consistency: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
         default=0.0,
         description="Weight of the distance that field and inverse field leave between them.",
@@ -103,13 +108,25 @@ class TrainingConfig(BaseModel):
     metrics_pairs: Annotated[int, Field(ge=0)] = Field(
         default=64, description="Validation pairs on which errors in um, folds and Dice are computed each epoch."
     )
-    augmenter_ref: Augmenter = Field(default="none", description="Random changes of the references' intensities.")
-    augmenter_mov: Augmenter = Field(default="none", description="Random changes of the moving images' intensities.")
+    augmenter_ref: Augmenter = Field(
+        default="none",
+        description="Random changes of the references' intensities.",
+        json_schema_extra=_only("global", "local"),
+    )
+    augmenter_mov: Augmenter = Field(
+        default="none",
+        description="Random changes of the moving images' intensities.",
+        json_schema_extra=_only("global", "local"),
+    )
     deformation: Literal["none", "affine", "local", "both"] = Field(
-        default="none", description="Deform the moving images, and their labels with them, anew in each epoch."
+        default="none",
+        description="Deform the moving images, and their labels with them, anew in each epoch.",
+        json_schema_extra=_only("global", "local"),
     )
     p_reg: Annotated[float, Field(ge=0, le=1)] = Field(
-        default=0.5, description="Share of these that start from the registered image."
+        default=0.5,
+        description="Share of these that start from the registered image.",
+        json_schema_extra=_only("global", "local"),
     )
     workers: Annotated[int, Field(ge=0)] = Field(
         default=1, description="Processes that prepare batches; 0 leaves it to the process that trains."
@@ -125,11 +142,13 @@ class TrainingConfig(BaseModel):
 
     filters: Channels = Field(
         default=None,
-        description="Channels of each scale.  [default: 16,16,32,32,32]",
-        json_schema_extra=_only("global"),
+        description="Channels of each scale.  [default: 16,16,32,32,32; position: 16,32,64,96,96]",
+        json_schema_extra=_only("global", "position"),
     )
     dense_layers: Channels = Field(
-        default=None, description="Sizes of the dense layers.  [default: 40]", json_schema_extra=_only("global")
+        default=None,
+        description="Sizes of the dense layers.  [default: 40; position: 64]",
+        json_schema_extra=_only("global", "position"),
     )
     centred: bool = Field(
         default=True,
@@ -180,7 +199,9 @@ class TrainingConfig(BaseModel):
         json_schema_extra=_only("local"),
     )
     normalization: Literal["none", "batch", "group", "layer"] = Field(
-        default="none", description="Normalisation after each convolution."
+        default="none",
+        description="Normalisation after each convolution.",
+        json_schema_extra=_only("global", "local"),
     )
 
     init_from: Path | None = Field(default=None, description="Start from the weights of this model (fine-tuning).")
@@ -252,7 +273,7 @@ class TrainingConfig(BaseModel):
         for name in sorted(self.model_fields_set):
             field = type(self).model_fields[name]
             if not belongs_to(field, self.kind) and getattr(self, name) != field.default:
-                raise ValueError(f"{name} is a setting of the other network. Received it for a {self.kind} one")
+                raise ValueError(f"{name} is a setting of the other networks. Received it for a {self.kind} one")
         if self.freeze != "none" and self.init_from is None:
             raise ValueError("freeze needs init_from: a model whose encoder is worth keeping. Received: freeze alone")
         if self.strategy == "mirrored" and self.clip_norm is not None:
@@ -273,7 +294,7 @@ class TrainingConfig(BaseModel):
 
     def model_post_init(self, context) -> None:
         """Fill in the losses of the kind."""
-        if not self.losses:
+        if not self.losses and self.kind != "position":
             fields = 2 if self.kind == "local" and self.compute_inv else 1
             object.__setattr__(self, "losses", ("ncc_9", *["vector_distance"] * fields))
 
@@ -298,4 +319,4 @@ def belongs_to(field, kind: str) -> bool:
     >>> belongs_to(TrainingConfig.model_fields["diffeomorphic"], "global")
     False
     """
-    return (field.json_schema_extra or {}).get("kind", kind) == kind
+    return kind in (field.json_schema_extra or {}).get("kinds", [kind])

@@ -32,7 +32,7 @@ def effective_config(
 
     Parameters
     ----------
-    kind : {"global", "local"}
+    kind : {"global", "local", "position"}
         Which network.
     given : mapping of str to value
         What wins: the options of the command line.
@@ -44,7 +44,7 @@ def effective_config(
     Raises
     ------
     FileNotFoundError, InvalidFileError
-        If the file is missing, no TOML, or written for the other kind of network.
+        If the file is missing, no TOML, or written for another kind of network.
     ValueError
         If a setting is unknown or does not fit, with the nearest known name.
 
@@ -62,6 +62,8 @@ def effective_config(
     if preset is not None:
         if preset not in PRESETS:
             raise ValueError(f"preset must be one of {', '.join(PRESETS)}. Received: {preset!r}")
+        if kind not in PRESETS[preset]:
+            raise ValueError(f"preset {preset} is of the registration networks. Received it for a {kind} one")
         settings |= PRESETS[preset][kind]
     if file is not None:
         settings |= _read_settings(Path(file), kind)
@@ -116,8 +118,8 @@ def _read_settings(path: Path, kind: str) -> dict[str, Any]:
     settings = _read_toml(path)
     if settings.pop("kind", kind) != kind:
         raise InvalidFileError(
-            f"The settings must be for the network that is trained, {kind}. Received: {path}, for the other one. "
-            "Give the other command, or another file."
+            f"The settings must be for the network that is trained, {kind}. Received: {path}, for another one. "
+            "Give that one's command, or another file."
         )
     for name in _PATHS:
         value = settings.get(name)

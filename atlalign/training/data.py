@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from atlalign.training.config import TrainingConfig
 from atlalign.training.distribution import Devices
 
 if TYPE_CHECKING:
-    from atlalign.ml_utils.io import SupervisedGenerator
+    from atlalign.ml_utils.batches import BatchGenerator
 
 Progress = Callable[..., Any]
 
@@ -29,16 +30,16 @@ class TrainingData:
 
     Parameters
     ----------
-    training : SupervisedGenerator
+    training : SupervisedGenerator or UnplacedGenerator
         Shuffled, augmented.
-    validation : SupervisedGenerator or None
+    validation : the same, or None
         As the files have them; None without a validation share.
     split_by : str
         ``"dataset_id"`` or ``"image_id"``.
     """
 
-    training: SupervisedGenerator
-    validation: SupervisedGenerator | None
+    training: BatchGenerator
+    validation: BatchGenerator | None
     split_by: str
 
     def close(self) -> None:
@@ -78,38 +79,47 @@ def open_data(config: TrainingConfig, progress: Progress, devices: Devices | Non
     ValueError
         If the split leaves nothing to train on.
     """
-    from atlalign.ml_utils.augmentation import augmenter_1
-    from atlalign.ml_utils.io import SupervisedGenerator
+    from atlalign.ml_utils.io import UnplacedGenerator
     from atlalign.pairs import PairSource
 
     devices = devices or Devices()
     source = PairSource(config.data, config.atlas)
     split_by, training, validation = split_pairs(source, config)
-    placements = None if config.global_model is None else place_by(config.global_model, source, progress)
-    augmenters = {"none": None, "augmenter_1": augmenter_1()}
     common = {
         "batch_size": config.batch_size,
-        "return_inverse": config.kind == "local" and config.compute_inv,
         "atlas": config.atlas,
-        "placements": placements,
         "random_state": config.seed,
         "max_queue_size": config.queue,
         "shard": (devices.process, devices.processes),
         "multiple_of": devices.count,
     }
+    train_only = {"shuffle": True, "indexes": training, "processes": config.workers}
+    if config.kind == "position":
+        train_generator = UnplacedGenerator(config.data, changes=True, **train_only, **common)
+        validate = partial(UnplacedGenerator, config.data, **common)
+    else:
+        train_generator, validate = _paired(config, source, progress, train_only, common)
+    return TrainingData(train_generator, validate(indexes=validation) if len(validation) else None, split_by)
+
+
+def _paired(config: TrainingConfig, source, progress: Progress, train_only: dict, common: dict):
+    """Return the generator of pairs to train on, and what makes the one for validation."""
+    from atlalign.ml_utils.augmentation import augmenter_1
+    from atlalign.ml_utils.io import SupervisedGenerator
+
+    placements = None if config.global_model is None else place_by(config.global_model, source, progress)
+    augmenters = {"none": None, "augmenter_1": augmenter_1()}
+    common = {**common, "return_inverse": config.kind == "local" and config.compute_inv, "placements": placements}
     train_generator = SupervisedGenerator(
         config.data,
-        shuffle=True,
         augmenter_ref=augmenters[config.augmenter_ref],
         augmenter_mov=augmenters[config.augmenter_mov],
         deformation=None if config.deformation == "none" else config.deformation,
         p_reg=config.p_reg,
-        indexes=training,
-        processes=config.workers,
+        **train_only,
         **common,
     )
-    validation_generator = SupervisedGenerator(config.data, indexes=validation, **common) if len(validation) else None
-    return TrainingData(train_generator, validation_generator, split_by)
+    return train_generator, partial(SupervisedGenerator, config.data, **common)
 
 
 def split_pairs(source, config: TrainingConfig) -> tuple[str, np.ndarray, np.ndarray]:

@@ -69,7 +69,7 @@ def fit(config: TrainingConfig, progress=no_progress, callbacks=()) -> RunFolder
         details = _describe(config, data)
         devices.require_same([_shared(config), list(details["data"].values())])
         with devices.scope(), devices.own_folder(folder) as own:
-            model = build_model(config, data.training.shape, len(data.training))
+            model = build_model(config, data.training.shape, len(data.training), data.training.atlas)
             own.path.mkdir(parents=True, exist_ok=True)
             write_provenance(own.provenance, details)
             write_config(own.config, config)
@@ -129,7 +129,8 @@ def resume(out, changes: dict | None = None, progress=no_progress, callbacks=())
                 model, state = load_checkpoint(own.last_model)
                 rows = own.read_history()[: state.epoch]
             else:
-                model, state, rows = build_model(config, data.training.shape, len(data.training)), None, []
+                model = build_model(config, data.training.shape, len(data.training), data.training.atlas)
+                state, rows = None, []
             devices.require_same([_shared(config), rows, state and state.step])
             if config.epochs < len(rows):
                 raise ValueError(
@@ -164,18 +165,14 @@ def _run(model, state, folder, config, data, rows, callbacks, devices, epochs) -
         AveragedWeights,
         DataOrder,
         Interruption,
-        Pictures,
         RunRecorder,
         StopOnNaN,
-        ValidationMetrics,
         WaitingTime,
     )
 
     averaged = AveragedWeights()
     seconds = 0.0 if state is None else state.seconds
     recorder = RunRecorder(folder, rows, averaged, config.early_stopping, seconds)
-    if data.validation is not None and config.metrics_pairs:
-        callbacks = [ValidationMetrics(data.validation, config.metrics_pairs, averaged), *callbacks]
     interruption = Interruption(recorder, state, config.checkpoint_minutes, devices.any_process)
     try:
         model.fit(
@@ -190,7 +187,7 @@ def _run(model, state, folder, config, data, rows, callbacks, devices, epochs) -
                 averaged,
                 StopOnNaN(),
                 WaitingTime(),
-                Pictures(folder, data.training, data.validation, averaged),
+                *_judges(folder, config, data, averaged),
                 *callbacks,
                 recorder,
                 interruption,
@@ -199,6 +196,17 @@ def _run(model, state, folder, config, data, rows, callbacks, devices, epochs) -
     finally:
         interruption.close()
     return recorder.rows
+
+
+def _judges(folder, config: TrainingConfig, data: TrainingData, averaged) -> list:
+    """Return the callbacks that show and measure what a network of this kind is for."""
+    from atlalign.ml_utils.callbacks import Pictures, PlaneMetrics, ValidationMetrics
+
+    measure = PlaneMetrics if config.kind == "position" else ValidationMetrics
+    judges: list = [] if config.kind == "position" else [Pictures(folder, data.training, data.validation, averaged)]
+    if data.validation is not None and config.metrics_pairs:
+        judges.append(measure(data.validation, config.metrics_pairs, averaged))
+    return judges
 
 
 def _shared(config: TrainingConfig) -> dict:

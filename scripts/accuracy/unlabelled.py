@@ -67,8 +67,8 @@ def anchored_sections(folder: Path, series: str, atlas: Atlas) -> Iterator[RealS
             yield RealSection(Section.read(folder / name), {"plane": plane})
 
 
-def nissl_sections(folder: Path) -> Iterator[RealSection]:
-    """Yield twelve Nissl sections, turned by 180 degrees, at positions that follow from their sidecars.
+def nissl_sections(folder: Path, most: int = _NISSL_SECTIONS) -> Iterator[RealSection]:
+    """Yield Nissl sections, evenly spaced, turned by 180 degrees, at positions that follow from their sidecars.
 
     Whether they are turned or mirrored cannot be seen in the symmetric atlas, and counts for none of the measures.
     """
@@ -76,7 +76,7 @@ def nissl_sections(folder: Path) -> Iterator[RealSection]:
     placed = sorted((float(sidecar["SpaceOrigin"][2]), str(sidecar["DataFile"])) for sidecar in sidecars)
     low, high = _NISSL_RANGE_UM
     usable = [entry for entry in placed if low <= entry[0] <= high]
-    for index in evenly(np.arange(len(usable)), _NISSL_SECTIONS):
+    for index in evenly(np.arange(len(usable)), most):
         along, name = usable[int(index)]
         upright = np.rot90(Section.read(folder / name).image, 2)
         section = Section(upright, _NISSL_PIXEL_UM, name=name)

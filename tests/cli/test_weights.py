@@ -75,7 +75,7 @@ def test_fetch_without_an_index_is_one_line(run, monkeypatch, cache):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["fetch", "resnet"], "The weights must be one of: default, lpips. Received: 'resnet'. See: atlalign weights list"),
+        (["fetch", "resnet"], "must be one of: default, lpips. Received: 'resnet'. See: atlalign weights list"),
         (["fetch", "lpips", "--from", "nowhere.tar.gz"], "Received: nowhere.tar.gz. Check the path."),
         (["fetch", "lpips", "--from", __file__], "must have the SHA-256 checksum a286e44c"),
         (["fetch", "lpips", "--from", ""], "must not be empty"),

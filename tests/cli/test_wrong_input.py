@@ -98,17 +98,6 @@ def test_pixel_size_that_is_none(run, tmp_path, section, size):
     refused_register(run, tmp_path, section, "--position-um", 6000, f"--pixel-size-um={size}", expected=["Received"])
 
 
-def test_without_models_it_says_how_to_make_them(run, tmp_path, section):
-    refused_register(
-        run,
-        tmp_path,
-        section,
-        "--position-um",
-        6000,
-        expected=["atlalign-train global", "atlalign-train local"],
-    )
-
-
 def test_model_of_another_architecture(run, tmp_path, section):
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
     model.save(tmp_path / "other.keras")

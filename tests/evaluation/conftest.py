@@ -12,7 +12,7 @@ SHAPE = (48, 64)
 @pytest.fixture(scope="session")
 def data(tmp_path_factory):
     path = tmp_path_factory.mktemp("evaluation") / "pairs.h5"
-    simulate_dataset(path, "phantom:100", n=4, shape=SHAPE, random_state=0)
+    simulate_dataset(path, "phantom:100", n=4, shape=SHAPE, random_state=0, max_tilt_degrees=0, damage=0)
     return path
 
 

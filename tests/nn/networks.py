@@ -59,8 +59,10 @@ def small_local(shape=SHAPE, **kwargs):
 def with_option(kind, name, shape=ODD, **kwargs):
     """One of the networks of LOCAL_OPTIONS or GLOBAL_OPTIONS, as small as they come."""
     if kind == "local":
-        options = {"shape": shape, "random_state": 0, **LOCAL_OPTIONS[name], **kwargs}
-        return without_graph(supervised_model_factory((), (4,), (), (4,), (4,), **options))
+        scales = 2 if "upsample_filters" in LOCAL_OPTIONS[name] else 1
+        sizes = {"downsample_filters": (4,) * scales, "middle_filters": (), "upsample_filters": (4,)}
+        sizes |= {"start_filters": (), "end_filters": (4,), "shape": shape, "random_state": 0}
+        return without_graph(supervised_model_factory(**{**sizes, **LOCAL_OPTIONS[name], **kwargs}))
     options = {"shape": shape, "random_state": 0, **GLOBAL_OPTIONS[name], **kwargs}
     if "encoder" in options:
         options["encoder"] = small_encoder(shape)

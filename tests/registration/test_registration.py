@@ -333,8 +333,13 @@ class TestDefaultModels:
     def test_without_models_both_default_ones_are_used(self):
         registrar = Registrar("phantom:100")
         assert registrar.shape == (160, 228)
-        registration = registrar.register(Section(ATLAS.reference_plane(6000), pixel_size_um=100), position_um=6000)
+        registration = registrar.register(TestRefused.section, position_um=6000)
         assert [step.name for step in registration.steps] == ["canvas", "global", "local"]
+
+    def test_a_default_model_may_be_asked_for_alone(self):
+        registration = register(TestRefused.section, ATLAS, position_um=6000, global_model="default")
+        assert [step.name for step in registration.steps] == ["canvas", "global"]
+        assert registration.canvas.shape == ATLAS.shape[1:]
 
     def test_a_default_model_goes_beside_one_of_ones_own(self):
         registrar = Registrar("phantom:100", global_model="default", local_model=_nothing_to_do)
@@ -345,6 +350,19 @@ class TestDefaultModels:
     def test_one_model_alone_is_used_alone(self):
         registration = register(TestRefused.section, ATLAS, position_um=6000, local_model=_nothing_to_do)
         assert [step.name for step in registration.steps] == ["canvas", "local"]
+
+
+class TestVariations:
+    def test_their_disagreement_is_part_of_the_quality(self):
+        registrar = Registrar(ATLAS, local_model=_nothing_to_do)
+        registration = registrar.register(TestRefused.section, position_um=6000, variations=2)
+        # A model that never moves anything leaves each variation where it was put: some hundred um aside.
+        assert 20 < registration.quality()["disagreement_median"]["value"] < 500
+        assert registration.with_step("more", registration.field).disagreement is None
+
+    def test_without_them_it_is_not_known(self):
+        registration = Registrar(ATLAS, local_model=_nothing_to_do).register(TestRefused.section, position_um=6000)
+        assert registration.disagreement is None
 
 
 class TestRefused:

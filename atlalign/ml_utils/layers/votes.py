@@ -31,8 +31,9 @@ class FitAffine(CoordinateLayer):
     >>> import numpy as np
     >>> votes = np.zeros((1, 2, 3, 3), dtype="float32")
     >>> votes[..., 0] = 0.5
-    >>> np.asarray(FitAffine((32, 48), 16)(votes)).round(3).tolist()
-    [[[1.0, 0.0, 0.5], [0.0, 1.0, 0.0]]]
+    >>> matrix = np.asarray(FitAffine((32, 48), 16)(votes))
+    >>> bool(abs(matrix - [[[1, 0, 0.5], [0, 1, 0]]]).max() < 1e-3)
+    True
     """
 
     def __init__(self, shape, stride, **kwargs):

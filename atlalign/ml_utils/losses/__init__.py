@@ -18,6 +18,7 @@ from atlalign.ml_utils.losses.mixing import DVF2IMG, Mixer
 from atlalign.ml_utils.losses.overlap import dice
 from atlalign.ml_utils.losses.perceptual import PerceptualLoss
 from atlalign.ml_utils.losses.pixelwise import mae, mse, psnr
+from atlalign.ml_utils.losses.planes import PlaneDistance
 from atlalign.ml_utils.losses.registry import ALL_DVF_LOSSES, ALL_IMAGE_LOSSES, LossTable, get_losses
 from atlalign.ml_utils.losses.roughness import Grad, bending_energy
 from atlalign.ml_utils.losses.self_similarity import MIND
@@ -33,6 +34,7 @@ __all__ = [
     "LossTable",
     "Mixer",
     "PerceptualLoss",
+    "PlaneDistance",
     "VDClipper",
     "bending_energy",
     "cross_correlation",

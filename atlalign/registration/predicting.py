@@ -1,0 +1,71 @@
+"""What finds fields: models from files, Keras models, functions; one after another."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from atlalign.base import DisplacementField
+from atlalign.errors import ModelError
+from atlalign.section.resampling import resize_image
+from atlalign.weights import default_models
+
+Predict = Callable[[np.ndarray, np.ndarray], Any]
+
+DEFAULT = "default"  # names the model of its kind that comes with the package
+
+
+def predictors(global_model: Any, local_model: Any) -> list[tuple[str, Predict]]:
+    """Return name and function of each model that is given; of the default ones if none is."""
+    given = {"global": global_model, "local": local_model}
+    if global_model is None and local_model is None:
+        given = dict.fromkeys(given, DEFAULT)
+    chosen = {name: default_models()[name] if _is_default(model) else model for name, model in given.items()}
+    return [(name, _predictor(model, f"{name} model")) for name, model in chosen.items() if model is not None]
+
+
+def _is_default(model: Any) -> bool:
+    """Return whether a model is named as the one that comes with the package."""
+    return isinstance(model, str | os.PathLike) and os.fspath(model) == DEFAULT
+
+
+def _predictor(model: Any, what: str) -> Predict:
+    if isinstance(model, str | os.PathLike) or (hasattr(model, "inputs") and hasattr(model, "outputs")):
+        # Keras is loaded only by whom it serves.
+        from atlalign.ml_utils.predict import Predictor
+
+        return Predictor(model, what)
+    if not callable(model):
+        raise TypeError(
+            f"A {what} must be a path, a Keras model or a callable. Received: {type(model).__name__}. Give one of them."
+        )
+    return model
+
+
+def predict_fields(
+    moving: np.ndarray, reference: np.ndarray, predictors: Sequence[tuple[str, Predict]]
+) -> list[tuple[str, DisplacementField]]:
+    """Return name and field of each step; each sees the moving image as the ones before left it."""
+    fields: list[tuple[str, DisplacementField]] = []
+    for name, predict in predictors:
+        field = _predict_field(predict, reference, moving, name)
+        fields.append((name, field))
+        moving = field.warp(moving)
+    return fields
+
+
+def _predict_field(predict: Predict, reference: np.ndarray, moving: np.ndarray, name: str) -> DisplacementField:
+    shape = getattr(predict, "shape", None) or moving.shape
+    deltas_xy = np.asarray(predict(resize_image(reference, shape), resize_image(moving, shape)))
+    n_bad = np.count_nonzero(~np.isfinite(deltas_xy))
+    if deltas_xy.shape != (*shape, 2) or n_bad:
+        raise ModelError(
+            f"The {name} model must predict a finite field of shape {(*shape, 2)}. "
+            f"Received: shape {deltas_xy.shape}, {n_bad} values not finite. "
+            "Train it again, with a lower learning rate."
+        )
+    field = DisplacementField.from_deltas_xy(deltas_xy)
+    return field if field.shape == moving.shape else field.resize_constant(moving.shape)

@@ -36,6 +36,8 @@ class SupervisedGenerator(BatchGenerator):
         Deform the moving images, and their labels with them, anew in each epoch.
     p_reg : float
         Share of the deformed images that start from the registered image; the deformation alone is their label.
+    mirror : float
+        Share of the pairs that are mirrored left to right, both images and the label.
     placements : ndarray (n, 2, 3), optional
         An affine map a sample of the datasets, applied to its moving image first: what a global network found.
     random_state : None, int or numpy.random.Generator
@@ -103,6 +105,7 @@ class SupervisedGenerator(BatchGenerator):
         atlas=None,
         deformation=None,
         p_reg=0.5,
+        mirror=0.0,
         placements=None,
         random_state=None,
         processes=0,
@@ -119,6 +122,7 @@ class SupervisedGenerator(BatchGenerator):
             augmenter_mov=augmenter_mov,
             deformation=deformation,
             p_reg=p_reg,
+            mirror=mirror,
             placements=placements,
         )
         super().__init__(

@@ -53,6 +53,9 @@ class PairSource:
         `atlalign.simulate.draw_deformation`.
     p_reg : float
         Share of the deformed images that start from the registered image, whose label is the deformation alone.
+    mirror : float
+        Share of the pairs whose images are both mirrored left to right, and their label with them: as good as new
+        pairs where the atlas is symmetric.
     placements : ndarray (n, 2, 3), optional
         An affine map for each sample, from new to old pixels, that moves the moving image before anything else: what
         a global network found.
@@ -71,7 +74,7 @@ class PairSource:
     AtlasError
         If no atlas is known, or it cannot be loaded.
     ValueError
-        If the deformation is unknown.
+        If the deformation is unknown, or `mirror` is no share.
 
     Notes
     -----
@@ -97,15 +100,19 @@ class PairSource:
         augmenter_mov=None,
         deformation: str | None = None,
         p_reg: float = 0.5,
+        mirror: float = 0.0,
         placements: NDArray | None = None,
     ):
         if deformation is not None and deformation not in DEFORMATIONS:
             raise ValueError(f"deformation must be one of {', '.join(DEFORMATIONS)}. Received: {deformation!r}")
+        if not 0 <= mirror <= 1:
+            raise ValueError(f"mirror must be a share, from 0 to 1. Received: mirror={mirror}")
         self.paths = [Path(path) for path in paths]
         self.placements = placements
         self._augmenters = augmenter_ref, augmenter_mov
         self._deformation = deformation
         self._p_reg = p_reg
+        self._mirror = mirror
         self._files: dict[int, h5py.File] = {}
         self._files_owner = os.getpid()
         shapes, stored, image_ids, dataset_ids = [], [], [], []
@@ -180,6 +187,8 @@ class PairSource:
         augmenter_ref, augmenter_mov = self._augmenters
         reference = _augment(augmenter_ref, self.reference(index), rng)
         moving = _augment(augmenter_mov, moving, rng)
+        if self._mirror and rng.random() < self._mirror:
+            reference, moving, *fields = _mirrored(reference, moving, *fields)
         registered = DisplacementField.from_deltas_xy(fields[0]).warp(moving)
         return Pair(reference, moving, registered, *fields)
 
@@ -235,6 +244,12 @@ class PairSource:
         import atlalign.ml_utils.imgaug_compat  # noqa: F401
 
         self.__dict__ = {**state, "_augmenters": pickle.loads(state["_augmenters"])}
+
+
+def _mirrored(*arrays: NDArray) -> list[NDArray[np.float32]]:
+    """Mirror images (h, w) left to right, and fields (h, w, 2), whose x changes its sign."""
+    signs = {2: np.float32(1), 3: np.float32([-1, 1])}
+    return [np.ascontiguousarray(array[:, ::-1] * signs[array.ndim]) for array in arrays]
 
 
 def load_atlas(given, stored: str, path: Path) -> Atlas:

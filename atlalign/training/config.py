@@ -128,6 +128,12 @@ class TrainingConfig(BaseModel):
         description="Share of these that start from the registered image.",
         json_schema_extra=_only("global", "local"),
     )
+    mirror: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0.0,
+        description="Share of the pairs that are mirrored left to right, anew in each epoch; 0.5 where the atlas is "
+        "symmetric.",
+        json_schema_extra=_only("global", "local"),
+    )
     workers: Annotated[int, Field(ge=0)] = Field(
         default=1, description="Processes that prepare batches; 0 leaves it to the process that trains."
     )

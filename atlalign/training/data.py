@@ -116,6 +116,7 @@ def _paired(config: TrainingConfig, source, progress: Progress, train_only: dict
         augmenter_mov=augmenters[config.augmenter_mov],
         deformation=None if config.deformation == "none" else config.deformation,
         p_reg=config.p_reg,
+        mirror=config.mirror,
         **train_only,
         **common,
     )

@@ -8,6 +8,7 @@ from atlalign.errors import InvalidFileError
 from atlalign.ml_utils.augmentation import augmenter_1
 from atlalign.pairs import PairSource
 from atlalign.pairs.processes import BatchProcesses
+from atlalign.pairs.source import _mirrored
 from atlalign.simulate import simulate_dataset
 
 SHAPE = (64, 96)
@@ -101,3 +102,27 @@ def test_worker_processes_prepare_the_same_batches(path):
             np.testing.assert_allclose(here, there, atol=2e-5)
     finally:
         processes.close()
+
+
+def test_a_mirrored_pair_is_the_mirror_image_of_the_pair(path):
+    plain, mirrored = PairSource([path]).pair(2, 1), PairSource([path], mirror=1.0).pair(2, 1)
+    for before, after in zip(plain[:2], mirrored[:2], strict=True):
+        np.testing.assert_array_equal(after, before[:, ::-1])
+    # The image as the field registers it says whether the field was mirrored as well.
+    np.testing.assert_allclose(mirrored.registered, plain.registered[:, ::-1], atol=1e-4)
+
+
+def test_mirroring_a_mirrored_field_gives_it_back(path):
+    field = PairSource([path]).pair(0, 0).deltas_xy
+    np.testing.assert_array_equal(_mirrored(*_mirrored(field))[0], field)
+
+
+def test_a_share_of_the_pairs_is_mirrored_anew_for_each_seed(path):
+    plain, half = PairSource([path]).pair(1, 0).reference, PairSource([path], mirror=0.5)
+    share = np.mean([not np.array_equal(half.pair(1, seed).reference, plain) for seed in range(40)])
+    assert 0.25 < share < 0.75
+
+
+def test_a_share_above_one_is_refused(path):
+    with pytest.raises(ValueError, match=r"from 0 to 1\. Received: mirror=2"):
+        PairSource([path], mirror=2)

@@ -11,7 +11,7 @@ from atlalign.demo import DemoSize, run_demo
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
     out = tmp_path_factory.mktemp("demo")
-    size = DemoSize(n_pairs=8, epochs_global=1, epochs_local=1, n_sections=2)
+    size = DemoSize(n_pairs=8, epochs=1, n_sections=2)
     return out, run_demo(out, size, seed=1, workers=1)
 
 
@@ -20,8 +20,7 @@ def test_the_summary_has_the_errors_of_each_section(demo):
     assert json.loads((out / "summary.json").read_text()) == summary
     assert len(summary["sections"]) == 2
     for error in summary["sections"]:
-        assert 0 < error["before_px"] < 40
-        assert 0 < error["after_px"] < 40
+        assert all(0 < error[f"{when}_px"] < 40 for when in ("before", "default", "after"))
 
 
 def test_the_report_shows_every_picture_that_it_names(demo):

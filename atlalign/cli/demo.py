@@ -16,7 +16,7 @@ def demo_command(
     seed: SeedOption = 0,
     workers: Annotated[int, typer.Option(min=1, help="Processes that simulate.")] = 2,
 ) -> None:
-    """Simulate a dataset from a phantom brain, train both networks, register new sections, write a report.
+    """Fine-tune the default networks on a phantom brain, register new sections of it with both, write a report.
 
     Takes some minutes on two cores. Example: atlalign demo atlalign-demo
     """
@@ -26,8 +26,9 @@ def demo_command(
     load_keras()
     summary = run_demo(out, seed=seed, workers=workers, watch=_Watch())
     typer.echo(
-        f"Mean error in tissue: {summary['error_before_px']:.2f} px before, {summary['error_after_px']:.2f} px after "
-        f"(1 px = 100 um). Open {out / 'report.html'}"
+        f"Mean error in tissue: {summary['error_before_px']:.2f} px before, {summary['error_default_px']:.2f} px with "
+        f"the default networks, {summary['error_after_px']:.2f} px after fine-tuning them (1 px = 100 um). "
+        f"Open {out / 'report.html'}"
     )
 
 

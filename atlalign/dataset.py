@@ -143,7 +143,12 @@ def open_dataset(path) -> h5py.File:
             f"A dataset must be a whole HDF5 file. Received: {path}, which HDF5 cannot open "
             f"({one_line(error)}). Make it again or copy it again."
         ) from error
-    faults = layout_faults(file)
+    try:
+        with naming_damage(path):
+            faults = layout_faults(file)
+    except InvalidFileError:
+        file.close()
+        raise
     if faults:
         file.close()
         raise InvalidFileError(
@@ -151,6 +156,24 @@ def open_dataset(path) -> h5py.File:
             f"See: atlalign dataset check '{path}'"
         )
     return file
+
+
+@contextmanager
+def naming_damage(path) -> Iterator[None]:
+    """Turn what HDF5 raises while it reads a damaged file into an InvalidFileError that names the file.
+
+    Parameters
+    ----------
+    path : path-like
+        Of the dataset that the block reads.
+    """
+    try:
+        yield
+    except (OSError, KeyError, RuntimeError) as error:
+        raise InvalidFileError(
+            f"A dataset must be a whole HDF5 file. Received: {path}, which is damaged ({one_line(error)[:200]}). "
+            "Make it again or copy it again."
+        ) from error
 
 
 def layout_faults(file: h5py.File) -> list[str]:
@@ -237,7 +260,7 @@ def check_dataset(path, progress=no_progress) -> list[str]:
     FileNotFoundError, InvalidFileError
         As for `open_dataset`.
     """
-    with open_dataset(path) as file:
+    with open_dataset(path) as file, naming_damage(path):
         return [fault for index in progress(range(len(file["img"]))) for fault in sample_faults(file, index)]
 
 

@@ -3,6 +3,8 @@
 Every message states the rule, what was received, and the remedy, in one line: the commands print it as it is.
 """
 
+_LONGEST, _END = 1000, 300  # characters of a message, and of what stays of its end
+
 
 def one_line(reason: object) -> str:
     r"""Return what another library says, an error or a text, in one line; an error without words by its name.
@@ -16,7 +18,25 @@ def one_line(reason: object) -> str:
 
 
 class AtlalignError(Exception):
-    """Base class of the package's own errors."""
+    """Base class of the package's own errors.
+
+    Parameters
+    ----------
+    message : str
+        The rule, what was received, and the remedy. What a damaged file makes of it is brought to one line, and cut in
+        the middle where it is longer than anyone reads.
+
+    Examples
+    --------
+    >>> len(str(AtlalignError(f"A name must be short. Received: {'a' * 5000}. Shorten it.")))
+    1000
+    """
+
+    def __init__(self, message: str = ""):
+        line = " ".join(message.split())
+        if len(line) > _LONGEST:
+            line = f"{line[: _LONGEST - _END - 5]} ... {line[-_END:]}"
+        super().__init__(line)
 
 
 class InvalidFileError(AtlalignError, ValueError):

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs
 import numpy as np
 
 from atlalign._files import require_file
-from atlalign.errors import InvalidFileError
+from atlalign.errors import InvalidFileError, one_line
 from atlalign.plane import Plane
 
 _KEYS = ("ox", "oy", "oz", "ux", "uy", "uz", "vx", "vy", "vz")
@@ -113,7 +113,10 @@ def read_anchorings(
                 [float(value) for value in anchoring], target_resolution=resolution, voxel_um=voxel
             )
         except (TypeError, ValueError, OverflowError) as error:
-            raise InvalidFileError(f"{path}: the anchoring of {name} is not valid. {error}") from None
+            raise InvalidFileError(
+                "An anchoring must be nine finite numbers that span a plane. "
+                f"Received: that of {name!r} in {path} ({one_line(error)}). Anchor the section again."
+            ) from None
     if not planes:
         raise InvalidFileError(
             f"A series must hold at least one anchored section. Received: none in {path}. Anchor its sections first."

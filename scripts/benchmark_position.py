@@ -1,4 +1,8 @@
-"""How far off the positions are that the position network proposes: on simulated pairs, and on real sections.
+"""How far off the positions are that the position network proposes and the search finds, and which way up sections are.
+
+Each section is found by the network alone, by the search alone (candidates along the axis, through the global network),
+and by both. --series also finds each real set as a series, by the numbers in the names where there are any, and tries
+which orientation is found of sections that lie right, are turned by half or by a quarter, or are mirrored.
 
 The simulated pairs should be of planes that training never saw:
 
@@ -9,25 +13,39 @@ ish_allen were themselves predicted (by DeepSlice, or by eye after it), the Niss
 that were judged by eye (to some 250 um), the planes of the whole brain and of its standard space correlate best (to
 some 100 um), and the two-photon section was registered to one plane. Tilts are compared where they are known.
 
-Example: python scripts/benchmark_position.py --atlas ../shared/atlas/ccf_2017 --shared ../shared --pairs held.h5
+Example:
+
+    python scripts/benchmark_position.py --atlas ../shared/atlas/ccf_2017 --shared ../shared --pairs held.h5 --series
 """
 
 import argparse
 import json
+import time
 from pathlib import Path
 
 import numpy as np
+from accuracy.measures import evenly
+from accuracy.progress import say
 from accuracy.tables import markdown
 from accuracy.two_photon import POSITION_UM
 from accuracy.unlabelled import RealSection, nissl_sections, real_sets
 
-from atlalign import Atlas
+from atlalign import Atlas, Registrar
 from atlalign.pairs import UnplacedSource
 from atlalign.plane_slopes import position_and_slopes, tilt_degrees
+from atlalign.registration import find_series_planes, section_number
+from atlalign.registration.locating import Locator
+from atlalign.registration.orienting import oriented_further
 from atlalign.registration.position import load_position_model, propose_position
+from atlalign.registration.search import search_position
 from atlalign.section import Section
+from atlalign.weights import MissingWeightsError
 
 _ALL = 1000
+
+_WAYS = ("network", "search", "both", "series")
+# What is done to a section that lies right, and what its orientation must then be found to be.
+_CHANGES = {"as it is": (0, False), "half turn": (180, False), "quarter": (90, False), "mirrored": (0, True)}
 
 
 def sections_of_pairs(path, atlas):
@@ -66,54 +84,116 @@ def every_set(shared, pairs, atlas):
     return sets | {name: sections_of_series(series, atlas) for name, series in real.items()}
 
 
-def measure(sections, atlas, model):
-    """Return a row for each section."""
+def measure(sections, searching, guided, model):
+    """Return a row for each section: where it lies, and where it is found."""
     rows = []
     for section, (position_um, *slopes) in sections:
-        proposed = propose_position(section, atlas, model)
-        rows.append(
-            {
-                "section": section.name,
-                "position_um": float(position_um),
-                "proposed_um": proposed.position_um,
-                "disagreement_um": proposed.disagreement_um,
-                "tilt_degrees": float(tilt_degrees(np.array(slopes))),
-                "tilt_error_degrees": float(tilt_degrees(np.array(slopes), np.array(proposed.slopes))),
-            }
-        )
+        start = time.perf_counter()
+        row = {"section": section.name, "position_um": float(position_um)}
+        row["tilt_degrees"] = float(tilt_degrees(np.array(slopes)))
+        try:
+            row["search_um"] = _search(searching, section)
+        except ValueError as error:  # as of a mask without signal
+            say(f"left out {section.name}: {error}")
+            continue
+        row["seconds"] = time.perf_counter() - start
+        if model is not None:
+            proposed = propose_position(section, searching.atlas, model)
+            row["network_um"], row["disagreement_um"] = proposed.position_um, proposed.disagreement_um
+            row["tilt_error_degrees"] = float(tilt_degrees(np.array(slopes), np.array(proposed.slopes)))
+            row["both_um"] = _search(guided, section)
+        rows.append(row)
     return rows
 
 
+def _search(registrar, section):
+    locator = registrar.locator
+    prior_um = locator.proposed_um(section)
+    return search_position(section, locator.likeness, locator.canvas_maker(), prior_um=prior_um).position_um
+
+
+def measure_series(sections, rows, registrar):
+    """Add to each row where the section is found as one of a series, and return what is found of the series."""
+    sections = [section for section, _ in sections]
+    known = np.array([row["position_um"] for row in rows])
+    series = find_series_planes(registrar, sections, _series_numbers(sections, known))
+    for row, position_um in zip(rows, series.positions_um, strict=True):
+        row["series_um"] = float(position_um)
+    spacing = np.polyfit(series.numbers, known, 1)[0]
+    bad = [f"{entry.name}: {entry.reason}" for entry in series.bad]
+    return {"spacing_um": series.spacing_um, "known_um": float(spacing), "direction": series.direction, "bad": bad}
+
+
+def _series_numbers(sections, known):
+    """Return None where the names hold the numbers; else numbers that follow from how the sections were cut."""
+    if all(section_number(section.name) is not None for section in sections):
+        return None
+    return known / 100
+
+
+def measure_orientations(sections, locator):
+    """Return how many sections are found to lie right, of each change that was made to them."""
+    found = dict.fromkeys(_CHANGES, 0)
+    for section, _ in sections:
+        for name, (turn, mirror) in _CHANGES.items():
+            best = locator.orient(oriented_further(section, turn, mirror=mirror), locator.canvas_maker()).best
+            found[name] += best == oriented_further(section, 0).orientation
+    return found
+
+
 def summary(name, rows):
-    """Return a set's line of the table."""
-    errors = np.array([row["proposed_um"] - row["position_um"] for row in rows])
-    tilts, tilt_errors = (np.array([row[key] for row in rows]) for key in ("tilt_degrees", "tilt_error_degrees"))
-    known = np.isfinite(tilts)
-    return [
-        name,
-        str(len(rows)),
-        *(f"{value:.0f}" for value in (np.median(abs(errors)), abs(errors).mean(), np.percentile(abs(errors), 95))),
-        f"{errors.mean():+.0f}",
-        *(f"{values[known].mean():.1f}" if known.any() else "-" for values in (tilt_errors, tilts)),
-    ]
+    """Return a set's lines of the table: one for each way of finding its sections."""
+    known = np.array([row["position_um"] for row in rows])
+    lines = []
+    for way in _WAYS:
+        if f"{way}_um" not in rows[0]:
+            continue
+        errors = np.array([row[f"{way}_um"] for row in rows]) - known
+        far = np.abs(errors)
+        numbers = (np.median(far), far.mean(), np.percentile(far, 95))
+        tilt = "-"
+        if way == "network":
+            tilts = np.array([row["tilt_error_degrees"] for row in rows])
+            tilt = f"{np.nanmean(tilts):.1f}" if np.isfinite(tilts).any() else "-"
+        lines.append([name, way, str(len(rows)), *(f"{value:.0f}" for value in numbers), f"{errors.mean():+.0f}", tilt])
+    return lines
 
 
 def main():
-    """Print a table, and write a row for each section where that is wanted."""
+    """Print tables, and write a row for each section where that is wanted."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, help="a position network; the default one without it")
+    parser.add_argument("--model", type=Path, help="a position network; the default one, if there is one, without it")
     parser.add_argument("--atlas", required=True, help="the Allen CCFv3: a BrainGlobe name or a folder")
     parser.add_argument("--shared", type=Path, help="folder that holds sections/ and brains/")
     parser.add_argument("--pairs", type=Path, help="a dataset of simulated pairs")
+    parser.add_argument("--series", action="store_true", help="also find real sets as series, and orientations")
+    parser.add_argument("--most", type=int, default=_ALL, help="sections of each set, evenly spaced; all without it")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write what each section got")
     arguments = parser.parse_args()
-    atlas, model = Atlas.load(arguments.atlas), load_position_model(arguments.model)
-    sets = every_set(arguments.shared, arguments.pairs, atlas)
-    rows = {name: measure(sections, atlas, model) for name, sections in sets.items()}
-    heading = ["set", "n", "median um", "mean um", "p95 um", "bias um", "tilt error deg", "tilt deg"]
-    print(markdown(heading, [summary(name, found) for name, found in rows.items() if found]))
+    try:
+        model = load_position_model(arguments.model)
+    except MissingWeightsError:
+        model = None
+    atlas = Atlas.load(arguments.atlas)
+    guided = Registrar(atlas, global_model="default", position_model=model)
+    searching = Registrar(atlas, global_model="default")
+    searching.locator = Locator(atlas, searching.locator.likeness.predict)  # without any position network
+    rows, found = {}, {}
+    for name, every in every_set(arguments.shared, arguments.pairs, atlas).items():
+        every = list(every)
+        sections = [every[int(index)] for index in evenly(np.arange(len(every)), arguments.most)]
+        rows[name] = measure(sections, searching, guided, model)
+        usable = [entry for entry in sections if entry[0].name in {row["section"] for row in rows[name]}]
+        if arguments.series and name != "simulated" and len(usable) > 1:
+            found[name] = measure_series(usable, rows[name], searching)
+            found[name]["orientations"] = measure_orientations(usable, searching.locator)
+        say(f"{name}: {len(usable)} sections, {np.median([row['seconds'] for row in rows[name]]):.1f} s each")
+    heading = ["set", "by", "n", "median um", "mean um", "p95 um", "bias um", "tilt error deg"]
+    print(markdown(heading, [line for name, mine in rows.items() if mine for line in summary(name, mine)]))
+    for name, of_series in found.items():
+        print(name, json.dumps(of_series, indent=1))
     if arguments.json:
-        arguments.json.write_text(json.dumps(rows, indent=1), encoding="utf-8")
+        arguments.json.write_text(json.dumps({"sections": rows, "series": found}, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":

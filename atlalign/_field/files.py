@@ -2,13 +2,14 @@
 
 import os
 from pathlib import Path
+from tokenize import TokenError
 from typing import Self
 
 import numpy as np
 
 from atlalign._field.measures import FieldMeasures
 from atlalign._files import atomic_path, require_file
-from atlalign.errors import InvalidFileError
+from atlalign.errors import InvalidFileError, one_line
 
 
 class FieldFiles(FieldMeasures):
@@ -52,8 +53,8 @@ class FieldFiles(FieldMeasures):
         try:
             # Mapping compares the size that the header promises with the file's before anything is allocated.
             content = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (ValueError, OSError, EOFError, OverflowError) as error:
-            reason = str(error).splitlines()[0]
+        except (ValueError, OSError, EOFError, OverflowError, TokenError) as error:
+            reason = one_line(error)[:200]
             raise InvalidFileError(
                 f"A displacement field must be a whole .npy file of numbers. Received: {path} ({reason}). {remedy}"
             ) from None

@@ -10,7 +10,7 @@ from atlalign.atlas.brainglobe import installed_brainglobe, load_brainglobe
 from atlalign.atlas.folder import load_folder
 from atlalign.atlas.manifest import MANIFEST
 from atlalign.atlas.phantom import load_phantom
-from atlalign.errors import AtlasError
+from atlalign.errors import AtlasError, one_line
 
 
 def load_atlas(
@@ -28,7 +28,7 @@ def load_atlas(
             "spacing_um must be left out: only the phantom can be made at any spacing. "
             f"Received: {spacing_um} for {name!r}. Use shape=... of its planes instead."
         )
-    folder = Path(name).expanduser()
+    folder = _as_path(name)
     # A name has no separators; a folder that merely bears the name of an installed atlas does not hide it.
     named = folder.name == name
     if folder.is_dir() and not (
@@ -41,6 +41,19 @@ def load_atlas(
             f"Received: {name!r}, which is {'a file' if folder.is_file() else 'no folder'}. Correct the path."
         )
     return load_brainglobe(name, brainglobe_dir)
+
+
+def _as_path(name: str) -> Path:
+    """Return the path of a name, where there can be such a one: not too long for the system, no null in it."""
+    try:
+        folder = Path(name).expanduser()
+        folder.is_dir()
+    except (OSError, ValueError, RuntimeError) as error:
+        raise AtlasError(
+            f"An atlas must be 'phantom', a folder with an {MANIFEST}, or an installed BrainGlobe atlas. "
+            f"Received: {name[:60]!r}, which cannot be a path ({one_line(error)[:60]}). Correct it."
+        ) from None
+    return folder
 
 
 def _phantom_spacing(name: str, spacing_um: float | None) -> float:

@@ -122,9 +122,17 @@ def read_manifest(folder: Path) -> Manifest:
             '"Install" of the documentation.'
         ) from None
     for entry in (manifest.reference, manifest.annotation, manifest.structures):
-        if not (folder / entry.file).is_file():
+        if not _is_file(folder / entry.file):
             raise AtlasError(
                 f"Every file that an {MANIFEST} names must exist. Received: {folder / entry.file}. "
                 "Put the file there or correct the name."
             )
     return manifest
+
+
+def _is_file(path: Path) -> bool:
+    """Return whether there is such a file; there is none of a name that no system takes."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from atlalign.atlas import Atlas
 from atlalign.base import DisplacementField
-from atlalign.dataset import open_dataset, read_attributes
+from atlalign.dataset import naming_damage, open_dataset, read_attributes
 from atlalign.errors import AtlasError, InvalidFileError
 from atlalign.pairs.moved import MovedPair
 from atlalign.plane import Plane
@@ -117,7 +117,7 @@ class PairSource:
         self._files_owner = os.getpid()
         shapes, stored, image_ids, dataset_ids = [], [], [], []
         for path in self.paths:
-            with open_dataset(path) as file:
+            with open_dataset(path) as file, naming_damage(path):
                 shapes.append(file["img"].shape[1:])
                 stored.append(read_attributes(file).atlas)
                 image_ids.append(file["image_id"][:])
@@ -149,11 +149,14 @@ class PairSource:
         """Return where the reference image of a sample lies."""
         number, row = self._locate(index)
         file = self._open(number)
-        if "corners_um" in file:
-            return Plane.from_corners(file["corners_um"][row])
+        with naming_damage(self.paths[number]):
+            corners_um = file["corners_um"][row] if "corners_um" in file else None
+            position_um = float(file["p"][row])
+        if corners_um is not None:
+            return Plane.from_corners(corners_um)
         atlas = self._atlas(number)
         last = atlas.shape_um[0] - atlas.resolution_um[0] / 2
-        return atlas.plane(min(float(file["p"][row]), last))
+        return atlas.plane(min(position_um, last))
 
     def reference(self, index: int) -> NDArray[np.float32]:
         """Return the reference image of a sample, (h, w)."""
@@ -162,7 +165,8 @@ class PairSource:
     def stored_image(self, index: int) -> NDArray[np.float32]:
         """Return the moving image of a sample as the file has it, (h, w) in [0, 1]."""
         number, row = self._locate(index)
-        return self._open(number)["img"][row].astype(np.float32) / 255
+        with naming_damage(self.paths[number]):
+            return self._open(number)["img"][row].astype(np.float32) / 255
 
     def pair(self, index: int, random_state=None) -> Pair:
         """Return one sample, changed at random.
@@ -208,7 +212,8 @@ class PairSource:
     def _stored_fields(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         number, row = self._locate(index)
         file = self._open(number)
-        deltas_xy, inv_deltas_xy = (file[name][row].astype(np.float32) for name in ("deltas_xy", "inv_deltas_xy"))
+        with naming_damage(self.paths[number]):
+            deltas_xy, inv_deltas_xy = (file[name][row].astype(np.float32) for name in ("deltas_xy", "inv_deltas_xy"))
         if not np.isfinite(deltas_xy).all() or not np.isfinite(inv_deltas_xy).all():
             raise InvalidFileError(
                 f"Fields must be finite. Received: sample {row} of {self.paths[number]}. "

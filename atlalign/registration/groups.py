@@ -59,7 +59,7 @@ def read_groups(path: str | os.PathLike) -> dict[str, list[str]]:
         pairs = list(_json_pairs(text) if path.suffix.lower() == ".json" else _csv_pairs(text))
         if not pairs:
             raise ValueError("no group")
-    except (ValueError, csv.Error) as error:
+    except (ValueError, RecursionError, csv.Error) as error:
         raise InvalidFileError(
             "Groups must be a table with columns group and acronym, or a JSON object. "
             f"Received: {path} ({one_line(error)}). {_REMEDY}"

@@ -137,7 +137,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise InvalidFileError(f"Settings must be at most {_LARGEST_BYTES} bytes long. Received: {path}, {size} bytes.")
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits is a plain ValueError
         raise InvalidFileError(
             f"Settings must be TOML: lines such as epochs = 30. Received: {path} ({one_line(error)})."
         ) from error

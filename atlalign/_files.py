@@ -81,15 +81,25 @@ def atomic_folder(path: str | os.PathLike) -> Iterator[Path]:
     try:
         yield temporary
         if existed:
-            entries = sorted(temporary.iterdir())
-            for entry in entries:
-                require_no_folder(path / entry.name)
-            for entry in entries:
-                os.replace(entry, path / entry.name)
+            _move_into(temporary, path)
         else:
-            os.replace(temporary, path)
+            try:
+                os.replace(temporary, path)
+            except OSError:
+                if not path.is_dir():
+                    raise
+                _move_into(temporary, path)  # somebody else has just made it
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _move_into(source: Path, target: Path) -> None:
+    """Move what is in a folder into another one, all of it or nothing where a folder is in a file's place."""
+    entries = sorted(source.iterdir())
+    for entry in entries:
+        require_no_folder(target / entry.name)
+    for entry in entries:
+        os.replace(entry, target / entry.name)
 
 
 def require_folder(folder: Path) -> None:

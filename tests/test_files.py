@@ -64,3 +64,13 @@ def test_what_goes_into_a_folder_that_exists_never_leaves_it(tmp_path):
     # It may be a mount point: a file made beside it could not be renamed into it.
     with atomic_folder(tmp_path) as temporary:
         assert temporary.parent == tmp_path
+
+
+def test_a_folder_that_somebody_else_makes_meanwhile_gets_the_files_as_well(tmp_path):
+    out = tmp_path / "out"
+    with atomic_folder(out) as temporary:
+        (temporary / "a.txt").write_text("new")
+        out.mkdir()
+        (out / "b.txt").write_text("theirs")
+    assert {path.name: path.read_text() for path in out.iterdir()} == {"a.txt": "new", "b.txt": "theirs"}
+    assert list(tmp_path.iterdir()) == [out]

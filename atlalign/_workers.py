@@ -16,24 +16,31 @@ import cv2
 from atlalign.errors import AtlalignError, MissingExtraError
 
 _CONNECT_SECONDS = 10
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+_THREAD_VARIABLES = (
+    *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"),
+    *("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
+)
+# Else the first of several processes takes all of a GPU's memory.
+_SHARED_GPU = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
 
-Results = Generator[int, None, None]
-Run = Callable[[Callable[[int], int], Sequence[int]], Results]
+Results = Generator[Any, None, None]
+Run = Callable[[Callable[[Any], Any], Sequence[Any]], Results]
 
 
 @contextmanager
-def workforce(workers: int, dask: str | None = None) -> Iterator[Run]:
-    """Yield ``run(function, numbers)``, which yields the results in the order in which they are finished.
+def workforce(workers: int, dask: str | None = None, *, threads: int = 1) -> Iterator[Run]:
+    """Yield ``run(function, items)``, which yields the results in the order in which they are finished.
 
-    The function is pickled unless this process does the work. Close the iterator to give up what was not begun.
+    Function and items are pickled unless this process does the work. Close the iterator to give up what was not begun.
 
     Parameters
     ----------
     workers : int
-        Number of processes; 1 is this one. Each computes with one thread.
+        Number of processes; 1 is this one.
     dask : str, optional
         Address of a Dask scheduler, whose workers do the work instead.
+    threads : int
+        With how many threads each of several processes computes.
 
     Raises
     ------
@@ -49,25 +56,25 @@ def workforce(workers: int, dask: str | None = None) -> Iterator[Run]:
     [1, 2]
     """
     if dask is None:
-        yield _run_here if workers == 1 else partial(_run_in_processes, workers)
+        yield _run_here if workers == 1 else partial(_run_in_processes, workers, threads)
         return
     with _connect(dask) as client:
         yield partial(_run_on_cluster, client)
 
 
-def _run_here(function: Callable[[int], int], numbers: Sequence[int]) -> Results:
-    yield from map(function, numbers)
+def _run_here(function: Callable[[Any], Any], items: Sequence[Any]) -> Results:
+    yield from map(function, items)
 
 
-def _run_in_processes(workers: int, function: Callable[[int], int], numbers: Sequence[int]) -> Results:
-    if not numbers:
+def _run_in_processes(workers: int, threads: int, function: Callable[[Any], Any], items: Sequence[Any]) -> Results:
+    if not items:
         return
     # Forked workers hang when the parent runs threads, as TensorFlow and OpenCV do; spawned ones start clean.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(numbers)), context, begin_worker) as pool:
+    with ProcessPoolExecutor(min(workers, len(items)), context, begin_worker, (threads,)) as pool:
         try:
-            with one_thread_a_process():
-                futures = [pool.submit(function, number) for number in numbers]
+            with limited_threads(threads), _deaf():
+                futures = [pool.submit(function, item) for item in items]
             for future in as_completed(futures):
                 yield future.result()
         except BrokenProcessPool as error:
@@ -82,10 +89,11 @@ def _run_in_processes(workers: int, function: Callable[[int], int], numbers: Seq
 
 
 @contextmanager
-def one_thread_a_process() -> Iterator[None]:
-    """Let processes that start meanwhile compute with one thread each: the processes are the parallelism."""
-    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
+def limited_threads(threads: int = 1) -> Iterator[None]:
+    """Let processes that start meanwhile compute with few threads each: the processes are the parallelism."""
+    wanted = {**dict.fromkeys(_THREAD_VARIABLES, str(threads)), **_SHARED_GPU}
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
     try:
         yield
     finally:
@@ -96,9 +104,22 @@ def one_thread_a_process() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def begin_worker() -> None:
-    """Make a process that has just started a good worker: one thread, deaf to Ctrl-C, gone when its parent is."""
-    cv2.setNumThreads(1)
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Let processes that start meanwhile ignore Ctrl-C from their first instruction, as only the main thread can."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def begin_worker(threads: int = 1) -> None:
+    """Make a process that has just started a good worker: few threads, deaf to Ctrl-C, gone when its parent is."""
+    cv2.setNumThreads(threads)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, which ends its workers in order
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
@@ -109,6 +130,18 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
+
+
+def thread_share(workers: int) -> int:
+    """Return how many threads each of several processes can have, so that each core has one.
+
+    Examples
+    --------
+    >>> thread_share(10**6)
+    1
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores // workers)
 
 
 def _connect(address: str) -> Any:
@@ -125,10 +158,10 @@ def _connect(address: str) -> Any:
         ) from error
 
 
-def _run_on_cluster(client: Any, function: Callable[[int], int], numbers: Sequence[int]) -> Results:
+def _run_on_cluster(client: Any, function: Callable[[Any], Any], items: Sequence[Any]) -> Results:
     from dask import distributed
 
-    futures = client.map(function, numbers, pure=False)
+    futures = client.map(function, items, pure=False)
     try:
         for future in distributed.as_completed(futures):
             yield future.result()

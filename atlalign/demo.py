@@ -129,8 +129,8 @@ def _train(out: Path, atlas: Atlas, size: DemoSize, seed: int, workers: int, wat
     from atlalign.ml_utils.predict import Predictor
 
     models: dict[str, Path] = {}
-    for number, (kind, default) in enumerate(default_models().items()):
-        data = out / f"{kind}.h5"
+    for number, kind in enumerate(_SETTINGS):
+        data, default = out / f"{kind}.h5", default_models()[kind]
         simulate_dataset(
             data,
             atlas,

@@ -1,5 +1,5 @@
-"""The commands `atlalign` and `atlalign-train`: each calls one public function."""
+"""The commands `atlalign`, `atlalign-train` and `label-tool`: each calls one public function."""
 
-from atlalign.cli.app import main, main_train
+from atlalign.cli.app import main, main_label, main_train
 
-__all__ = ["main", "main_train"]
+__all__ = ["main", "main_label", "main_train"]

@@ -7,13 +7,14 @@ from typing import Annotated
 import typer
 
 import atlalign
-from atlalign.cli import atlas, dataset, demo, evaluate, points, register, train, weights
+from atlalign.cli import atlas, dataset, demo, evaluate, label, points, register, train, weights
 from atlalign.cli.options import new_app, show_help_without_command
 from atlalign.errors import AtlalignError, one_line
 
 app = new_app()
 app.command("register")(register.register_command)
 app.command("points")(points.points_command)
+app.command("label")(label.label_command)
 app.add_typer(train.app, name="train")
 app.command("evaluate")(evaluate.evaluate_command)
 app.add_typer(dataset.app, name="dataset")
@@ -48,6 +49,13 @@ def main() -> None:
 def main_train() -> None:
     """Run the command `atlalign-train`."""
     _run(train.app, "atlalign-train")
+
+
+def main_label() -> None:
+    """Run the command `label-tool`, as `atlalign label` was called."""
+    tool = new_app()
+    tool.command()(label.label_command)
+    _run(tool, "label-tool")
 
 
 def _run(application: typer.Typer, name: str) -> None:

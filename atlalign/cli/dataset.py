@@ -226,6 +226,74 @@ def from_quint_command(
         typer.echo(f"Left out {name}: {reason}", err=True)
 
 
+@app.command("from-labels")
+def from_labels_command(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Folder that atlalign label worked on.", parser=parse_path)
+    ],
+    out: Annotated[Path, typer.Argument(metavar="OUT.h5", help="File to write.", parser=parse_path)],
+    images: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Folder of the sections' images; may be given several times.", metavar="DIR", parser=parse_path
+        ),
+    ] = None,
+    atlas: Annotated[
+        str | None,
+        typer.Option(
+            "--atlas",
+            help="The atlas, if it has moved.  [default: the one that the sections were registered to]",
+            metavar="ATLAS",
+            callback=refuse_empty,
+        ),
+    ] = None,
+    shape: Annotated[
+        str | None,
+        typer.Option(help="Image size in px.  [default: that of the registrations]", metavar="HEIGHT,WIDTH"),
+    ] = None,
+    max_folded_pixels: Annotated[
+        int, typer.Option(min=1, help="Leave out sections whose field folds at so many pixels.")
+    ] = 500,
+    channel: Annotated[
+        int | None, typer.Option(min=0, help="Which channel of multi-channel images, from 0.", metavar="N")
+    ] = None,
+    dataset_id: Annotated[
+        int | None,
+        typer.Option(min=0, help="Number of the brain.  [default: follows from the sections' names]", metavar="N"),
+    ] = None,
+    stain: Annotated[str, typer.Option(help="How the sections look, in free words.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print what became of each section as JSON.")] = False,
+) -> None:
+    """Make a pair of each section that a person corrected with atlalign label.
+
+    Says which sections were left out, and why: those that nobody looked at, the rejected ones, those that fold.
+
+    Example: atlalign dataset from-labels run labelled.h5 --images sections
+    """
+    from atlalign._progress import track
+    from atlalign.label import dataset_from_labels
+    from atlalign.label.opening import images_of
+
+    made = dataset_from_labels(
+        folder,
+        out,
+        atlas=atlas,
+        images=images_of(images or []),
+        shape=_size(shape),
+        max_folded_pixels=max_folded_pixels,
+        channel=channel,
+        dataset_id=dataset_id,
+        stain=stain,
+        progress=lambda sections: track(sections, "Making pairs"),
+    )
+    if as_json:
+        typer.echo(json.dumps({"file": str(out), **asdict(made)}))
+        return
+    typer.echo(f"Wrote {len(made.written)} pairs to {out}")
+    for name, reason in made.left_out.items():
+        typer.echo(f"Left out {name}: {reason}", err=True)
+
+
 @app.command("check")
 def check_command(
     file: Annotated[Path, typer.Argument(metavar="FILE.h5", help="Dataset to check.", parser=parse_path)],

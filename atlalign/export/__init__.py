@@ -14,6 +14,7 @@ from atlalign.export.itk import (
 )
 from atlalign.export.ome import write_registered_ome
 from atlalign.export.quint import write_quint
+from atlalign.export.quint_series import write_quint_series
 from atlalign.export.qupath import Outline, read_qupath, write_qupath
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "write_field_nrrd",
     "write_itk",
     "write_quint",
+    "write_quint_series",
     "write_qupath",
     "write_registered_ome",
 ]

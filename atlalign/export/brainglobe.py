@@ -173,8 +173,8 @@ def write_brainglobe(registration: Registration, folder: str | os.PathLike) -> P
     ----------
     registration : Registration
     folder : path-like
-        Made if need be; other files in it stay, but ``areas.csv``, which `Registration.save` writes too, with other
-        columns, would be replaced: take a folder of its own.
+        Made if need be; other files in it stay, but ``structures.csv``, which `Registration.save` writes too, with
+        other columns, would be replaced: take a folder of its own.
 
     Returns
     -------
@@ -287,10 +287,8 @@ def _read(path: Path) -> np.ndarray:
 def _label_images(registration: Registration, grid: SectionGrid) -> tuple[np.ndarray, np.ndarray]:
     """Return structures, uint32, and hemispheres, uint8, on the grid."""
     labels, hemispheres = np.zeros(grid.shape, dtype=np.uint32), np.zeros(grid.shape, dtype=np.uint8)
-    atlas = registration.atlas
-    for part, points_um, on_canvas in registration.atlas_points(*section_axes(grid.to_section, grid.shape)):
-        labels[part] = np.where(on_canvas, atlas.annotation_at(points_um), 0)
-        hemispheres[part] = np.where(on_canvas, atlas.hemisphere_at(points_um), 0)
+    for part, *found in registration.labels_and_sides_at(*section_axes(grid.to_section, grid.shape)):
+        labels[part], hemispheres[part] = found
     return labels, hemispheres
 
 

@@ -6,20 +6,22 @@ import json
 import os
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from atlalign._files import atomic_path
+from atlalign._files import atomic_path, require_folder
 from atlalign.export._markers import choose_markers, fit_plane
 from atlalign.plane import Plane
 from atlalign.quint.markers import Markers
+from atlalign.section import Section
 
 if TYPE_CHECKING:
     from atlalign.atlas import Atlas
     from atlalign.registration.result import Registration
+    from atlalign.registration.saved import SavedRegistration
 
 # The Allen atlas as the QUINT tools name it, by the edge of its voxels, um.
 _ALLEN_TARGETS = {edge: f"ABA_Mouse_CCFv3_2017_{edge:g}um.cutlas" for edge in (10.0, 25.0, 50.0)}
@@ -117,16 +119,36 @@ def write_quint(
     True
     """
     several: Sequence[Registration] = registrations if isinstance(registrations, Sequence) else [registrations]
-    atlas = _the_atlas(several)
+    for registration in several:
+        _one_atlas(registration.atlas, several[0].atlas)
     names = [registration.section.name for registration in several] if filenames is None else list(filenames)
-    numbers = _numbers(names, len(several))
+    return write_series(path, several, names, len(several), target, tolerance_px, longest_side)
+
+
+def write_series(
+    path: str | os.PathLike,
+    registrations: Iterable[Registration | SavedRegistration],
+    names: Sequence[str],
+    n: int,
+    target: str | None,
+    tolerance_px: float | None,
+    longest_side: int,
+) -> Path:
+    """Write registrations, gone through once, one by one, as one series; see `write_quint`."""
+    if not n:
+        raise ValueError("A series must have at least one section. Received: none. Register a section first.")
+    numbers = _numbers(names, n)
     if (tolerance_px is not None and not tolerance_px > 0) or longest_side < 1:
         raise ValueError(
             "tolerance_px and longest_side must be positive. "
             f"Received: {tolerance_px} and {longest_side}. Leave them out for 1 px of 1000."
         )
+    path = Path(path)
+    require_folder(path.parent)
     slices = []
-    for registration, name, number in zip(several, names, numbers, strict=True):
+    atlas: Atlas | None = None
+    for registration, name, number in zip(registrations, names, numbers, strict=True):
+        atlas = _one_atlas(registration.atlas, atlas)
         size = _stated_size(registration, longest_side)
         tolerance = _TOLERANCE * max(size) if tolerance_px is None else tolerance_px
         plane, markers, error = _describe(registration, size, tolerance)
@@ -134,10 +156,10 @@ def write_quint(
             warnings.warn(
                 f"{name}: the markers are up to {error:.3g} px of {size[0]} x {size[1]} from the registration, which "
                 "folds there. Look at the section before using its series.",
-                stacklevel=2,
+                stacklevel=3,
             )
         slices.append(_slice(name, number, size, _anchoring(plane, atlas), markers))
-    path = Path(path)
+    assert atlas is not None  # there is a section
     series = {
         "name": path.stem,
         "target": _target(atlas) if target is None else target,
@@ -150,7 +172,9 @@ def write_quint(
     return path
 
 
-def _describe(registration: Registration, size: tuple[int, int], tolerance_px: float) -> tuple[Plane, Markers, float]:
+def _describe(
+    registration: Registration | SavedRegistration, size: tuple[int, int], tolerance_px: float
+) -> tuple[Plane, Markers, float]:
     """Return a registration as QUINT has it: what the section's image covers in the atlas, and markers.
 
     Parameters
@@ -185,15 +209,16 @@ def _describe(registration: Registration, size: tuple[int, int], tolerance_px: f
     return plane, markers, error
 
 
-def _samples(registration: Registration) -> tuple[np.ndarray, np.ndarray]:
-    """Return positions all over a section, px, and which of them are tissue, by its own image or by the atlas."""
+def _samples(registration: Registration | SavedRegistration) -> tuple[np.ndarray, np.ndarray]:
+    """Return positions all over a section, px, and which are tissue, by the atlas or its own image if that is there."""
     height, width = registration.section.shape
     step = max(1.0, max(height, width) / _SAMPLES_ALONG)
     rows, columns = max(2, int(height / step)), max(2, int(width / step))
     x = (np.arange(columns) + 0.5) * width / columns - 0.5
     y = (np.arange(rows) + 0.5) * height / rows - 0.5
     tissue = registration.labels_at(x, y) > 0
-    tissue |= registration.section.tissue_mask((rows, columns))
+    if isinstance(registration.section, Section):
+        tissue |= registration.section.tissue_mask((rows, columns))
     # with what borders on it, since where tissue ends matters
     padded = np.pad(tissue, 1)
     near = [padded[1 + i : rows + 1 + i, 1 + j : columns + 1 + j] for i in (-1, 0, 1) for j in (-1, 0, 1)]
@@ -210,7 +235,7 @@ def _samples(registration: Registration) -> tuple[np.ndarray, np.ndarray]:
     return points.reshape(-1, 2), tissue.ravel()
 
 
-def _stated_size(registration: Registration, longest_side: int) -> tuple[int, int]:
+def _stated_size(registration: Registration | SavedRegistration, longest_side: int) -> tuple[int, int]:
     height, width = registration.section.shape
     shrink = min(1.0, longest_side / max(height, width))
     return max(1, round(width * shrink)), max(1, round(height * shrink))
@@ -243,18 +268,16 @@ def _target(atlas: Atlas) -> str:
     return _ALLEN_TARGETS.get(edges.pop(), atlas.name) if is_allen and len(edges) == 1 else atlas.name
 
 
-def _the_atlas(registrations: Sequence[Registration]) -> Atlas:
-    if not registrations:
-        raise ValueError("A series must have at least one section. Received: none. Register a section first.")
-    atlas = registrations[0].atlas
-    for registration in registrations:
-        other = registration.atlas
-        if (other.name, other.shape, other.resolution_um) != (atlas.name, atlas.shape, atlas.resolution_um):
-            raise ValueError(
-                "The sections of a series must be registered to one atlas. "
-                f"Received: {atlas.name} {atlas.shape} and {other.name} {other.shape}. Write a series for each."
-            )
-    return atlas
+def _one_atlas(atlas: Atlas, first: Atlas | None) -> Atlas:
+    """Return the atlas of a series, having seen that a section is registered to it."""
+    if first is None:
+        return atlas
+    if (first.name, first.shape, first.resolution_um) != (atlas.name, atlas.shape, atlas.resolution_um):
+        raise ValueError(
+            "The sections of a series must be registered to one atlas. "
+            f"Received: {first.name} {first.shape} and {atlas.name} {atlas.shape}. Write a series for each."
+        )
+    return first
 
 
 def _numbers(names: Sequence[str], n: int) -> list[int]:

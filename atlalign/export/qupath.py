@@ -169,13 +169,14 @@ def read_qupath(path: str | os.PathLike) -> list[Outline]:
         if isinstance(content, dict):
             content = content.get("features", [content])
         return list(_read_features(content))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, shapely.errors.ShapelyError) as error:
+    except (LookupError, TypeError, AttributeError, ArithmeticError, *_UNREADABLE) as error:
         raise InvalidFileError(
             f"{path} must be GeoJSON as QuPath writes it. "
             f"Received: {type(error).__name__}: {one_line(error)}. Export the annotations again."
         ) from None
 
 
+_UNREADABLE = (ValueError, RecursionError, shapely.errors.ShapelyError)
 _Outlines = dict[tuple[int, int], BaseGeometry]  # by structure and side
 
 
@@ -186,11 +187,9 @@ def _outlines(registration: Registration, depth: int | None, max_pixels: int) ->
     keys = np.zeros((rows, columns), dtype=np.int64)
     atlas = registration.atlas
     grid = ((np.arange(n) + 0.5) * size / n - 0.5 for n, size in ((columns, width), (rows, height)))
-    for part, points_um, on_canvas in registration.atlas_points(*grid):
-        labels = np.where(on_canvas, atlas.annotation_at(points_um), 0)
+    for part, labels, sides in registration.labels_and_sides_at(*grid):
         if depth is not None:
             labels = atlas.structures.at_depth(labels, depth)
-        sides = atlas.hemisphere_at(points_um)
         keys[part] = np.where(labels > 0, labels.astype(np.int64) * _SIDES_IN_KEY + sides, 0)
     scale = np.array([width / columns, height / rows])
     return {

@@ -15,6 +15,9 @@ from atlalign.ml_utils.models import check_is_registration_model, load_model
 if TYPE_CHECKING:
     from keras import Model
 
+# Pairs in one go of a batch: more take memory and hardly save time on a processor.
+_TOGETHER = 16
+
 
 class Predictor:
     """A registration model as a function of two images.
@@ -79,6 +82,32 @@ class Predictor:
             (delta_x, delta_y) px.
         """
         return self.with_local_part(reference, moving)[0]
+
+    def batch(self, references: NDArray, movings: NDArray) -> NDArray[np.float32]:
+        """Return the fields of many pairs, computed together.
+
+        Parameters
+        ----------
+        references, movings : ndarray, shape (n, h, w)
+            As in the call, of each pair.
+
+        Returns
+        -------
+        ndarray, float32, shape (n, h, w, 2)
+            (delta_x, delta_y) px.
+
+        Examples
+        --------
+        >>> from atlalign.nn import supervised_global_model_factory
+        >>> model = supervised_global_model_factory(filters=(2,), dense_layers=None, shape=(16, 32))
+        >>> images = np.zeros((3, 16, 32), np.float32)
+        >>> Predictor(model).batch(images, images).shape
+        (3, 16, 32, 2)
+        """
+        pairs = np.stack([references, movings], axis=-1).astype(np.float32)
+        parts = [pairs[start : start + _TOGETHER] for start in range(0, len(pairs), _TOGETHER)]
+        fields = [keras.tree.flatten(self._forward(part, training=False))[0] for part in parts]
+        return np.concatenate([np.asarray(keras.ops.convert_to_numpy(field), dtype=np.float32) for field in fields])
 
     def with_local_part(self, reference: NDArray, moving: NDArray) -> tuple[NDArray[np.float32], NDArray | None]:
         """Return the field, and what of it is local.

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from atlalign._workers import begin_worker, one_thread_a_process
+from atlalign._workers import begin_worker, limited_threads
 from atlalign.errors import AtlalignError
 
 Indexes = Sequence[int] | NDArray[np.integer]
@@ -44,7 +44,7 @@ class BatchProcesses:
     def batch(self, indexes: Indexes, seeds: Sequence[Any]) -> tuple:
         """Return what the source's `batch` does, computed in one of the processes."""
         try:
-            with one_thread_a_process():  # where the pool starts a process, and only there, this matters
+            with limited_threads():  # where the pool starts a process, and only there, this matters
                 future = self._start().submit(_batch, indexes, seeds)
             return future.result()
         except BrokenProcessPool as error:

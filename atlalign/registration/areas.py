@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,7 +25,7 @@ def structure_areas(
 
     Left and right are the animal's; `registration.canvas.animal_left` says on which side of the image its
     left lies. Each structure is counted as the atlas annotates it, without what lies below it in the
-    hierarchy, unless a depth or groups are given.
+    hierarchy, unless a depth or groups are given. What is masked out has no area.
 
     Parameters
     ----------
@@ -64,9 +63,10 @@ def structure_areas(
     True
     """
     check_gathering(groups, depth, registration.atlas.structures)
-    counts = _pixels(registration)
+    counts = registration.count_pixels()
     identifiers = sorted({identifier for identifier, _ in counts})
-    sides = np.array([[counts[i, LEFT], counts[i, RIGHT]] for i in identifiers], dtype=np.int64).reshape(-1, 2)
+    rows = [[counts.get((i, side), 0) for side in (LEFT, RIGHT)] for i in identifiers]
+    sides = np.array(rows, dtype=np.int64).reshape(-1, 2)
     pixel_mm2 = float(np.prod(registration.canvas.section_pixel_um)) * 1e-6
     pixels = np.column_stack([sides, sides.sum(axis=1)])
     table = pd.DataFrame(pixels * pixel_mm2, columns=AREA_COLUMNS)
@@ -99,18 +99,3 @@ def gather_areas(
     if groups is not None:
         return gathered
     return gathered.sort_values(["pixels", "id"], ascending=[False, True], ignore_index=True)
-
-
-def _pixels(registration: Registration | SavedRegistration) -> Counter[tuple[int, int]]:
-    """Count the section's pixels by structure and hemisphere."""
-    counts: Counter[tuple[int, int]] = Counter()
-    height, width = registration.section.shape
-    for _, points_um, on_canvas in registration.atlas_points(np.arange(width), np.arange(height)):
-        labels = registration.atlas.annotation_at(points_um)
-        inside = on_canvas & (labels > 0)
-        # An id has at most 32 bits: id and side together make one key.
-        keys = labels[inside].astype(np.int64) * 4 + registration.atlas.hemisphere_at(points_um)[inside]
-        for key, count in zip(*np.unique(keys, return_counts=True), strict=True):
-            identifier, side = divmod(int(key), 4)
-            counts[identifier, side] += int(count)
-    return counts

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,18 +13,17 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-import atlalign
 from atlalign._files import atomic_folder, require_file
 from atlalign.base import DisplacementField
-from atlalign.errors import InvalidFileError
+from atlalign.errors import InvalidFileError, one_line
 from atlalign.registration.exporting import check_exports, write_exports
+from atlalign.registration.labels_file import write_labels
+from atlalign.registration.record import make_record
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from atlalign.registration.result import Registration, Step
-
-_TILE = 256
+    from atlalign.registration.result import Registration
 
 
 class RegistrationFiles:
@@ -40,17 +40,27 @@ class RegistrationFiles:
     registered : Path
         ``registered.tif``: the section on the grid of the atlas plane, in its own depth and colours.
     labels : Path
-        ``labels.tif``: the structure of each pixel of the section, uint32, at the section's own size.
+        ``labels.tif``: the structure of each pixel of the section, uint32, at the section's own size; of a section of
+        more than 67 million pixels on a coarser grid, which the record states.
     field : Path
         ``deltas_xy.npy``: the field moving -> registered on the canvas, float32 (h, w, 2).
     inverse_field : Path
         ``inv_deltas_xy.npy``: its inverse.
-    areas : Path
-        ``areas.csv``: the area of each structure on either side of the animal.
+    structures : Path
+        ``structures.csv``: the area of each structure on either side of the animal.
     overlay : Path
         ``overlay.png``: the section with the structures' outlines.
+    quality : Path
+        ``quality.json``: what `Registration.quality` gives.
+    mask : Path
+        ``section_mask.png``: white where the section counts, if it has a mask; it covers the section edge to edge.
+    disagreement : Path
+        ``disagreement.tif``: how far variations of the section scatter, um, on the canvas, float32 with NaN outside the
+        tissue; where there were any. The record says whether this file and the mask are of this registration.
     record : Path
-        ``registration.json``: what was registered to what, where it lies, every step, and the quality.
+        ``registration.json``: what was registered to what, where it lies, and every step.
+    request : Path
+        ``request.json``: what was asked for, in a batch, so that the same is not done twice.
     ome, qupath, quint : Path
         ``registered.ome.tif``, ``structures.geojson``, ``quint.json``: exports, where asked for; see `atlalign.export`.
     brainglobe, itk : Path
@@ -68,9 +78,13 @@ class RegistrationFiles:
         self.labels = self.folder / "labels.tif"
         self.field = self.folder / "deltas_xy.npy"
         self.inverse_field = self.folder / "inv_deltas_xy.npy"
-        self.areas = self.folder / "areas.csv"
+        self.structures = self.folder / "structures.csv"
         self.overlay = self.folder / "overlay.png"
+        self.quality = self.folder / "quality.json"
+        self.mask = self.folder / "section_mask.png"
+        self.disagreement = self.folder / "disagreement.tif"
         self.record = self.folder / "registration.json"
+        self.request = self.folder / "request.json"
         self.ome = self.folder / "registered.ome.tif"
         self.qupath = self.folder / "structures.geojson"
         self.quint = self.folder / "quint.json"
@@ -98,33 +112,45 @@ class RegistrationFiles:
             registered = registration.warp()
             photometric = "minisblack" if registered.ndim == 2 else "rgb"
             tifffile.imwrite(files.registered, registered, photometric=photometric, compression="zlib")
-            _write_labels(files.labels, registration)
+            labels_shape = write_labels(files.labels, registration)
             registration.field.save(files.field)
             registration.inverse_field.save(files.inverse_field)
-            registration.structure_areas().to_csv(files.areas, index=False)
+            registration.structure_areas().to_csv(files.structures, index=False)
             Image.fromarray(registration.overlay()).save(files.overlay)
-            record = json.dumps(_record(registration), indent=2, allow_nan=False)
-            files.record.write_text(record + "\n", encoding="utf-8")
+            mask, disagreement = registration.section.mask, registration.disagreement
+            if mask is not None:
+                Image.fromarray(mask.counts).save(files.mask)
+            if disagreement is not None:
+                tifffile.imwrite(files.disagreement, disagreement.map_um, compression="zlib", metadata=None)
+            _write_json(files.quality, registration.quality())
+            _write_json(files.record, make_record(registration, labels_shape))
         write_exports(registration, self, exports)
         return self.folder
 
     def read_record(self) -> dict[str, Any]:
         """Return the content of ``registration.json``."""
-        path = require_file(self.record, "registration record")
-        try:
-            return json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise InvalidFileError(
-                f"A registration record must be JSON. Received: {path} ({error}). Register the section again."
-            ) from None
+        return _read_json(self.record, "registration record")
+
+    def read_quality(self) -> dict[str, dict[str, Any]]:
+        """Return the content of ``quality.json``: what `Registration.quality` gave."""
+        return _read_json(self.quality, "record of the quality")
 
     def read_labels(self) -> np.ndarray:
-        """Return the structure of each pixel of the section, uint32 (h, w)."""
-        return tifffile.imread(require_file(self.labels, "label image"))
+        """Return the structure of each pixel of the section, or of its coarser grid, uint32 (h, w)."""
+        return _read_tiff(self.labels, "label image")
+
+    def read_mask(self) -> np.ndarray:
+        """Return which pixels of the section count, bool (h, w), of an image that covers it edge to edge."""
+        with _naming_damage(require_file(self.mask, "mask"), "mask"), Image.open(self.mask) as picture:
+            return np.asarray(picture.convert("L")) > 0
+
+    def read_disagreement(self) -> np.ndarray:
+        """Return how far variations of the section scatter, float32 (h, w), um on the canvas."""
+        return _read_tiff(self.disagreement, "map of the disagreement")
 
     def read_registered(self) -> np.ndarray:
         """Return the section on the canvas, (h, w) or (h, w, c)."""
-        return tifffile.imread(require_file(self.registered, "registered image"))
+        return _read_tiff(self.registered, "registered image")
 
     def read_field(self) -> DisplacementField:
         """Return the field moving -> registered."""
@@ -138,79 +164,40 @@ class RegistrationFiles:
         """Return the area of each structure."""
         import pandas as pd
 
-        # "NA" is an acronym, not a missing value
-        return pd.read_csv(require_file(self.areas, "table of areas"), keep_default_na=False)
+        with _naming_damage(require_file(self.structures, "table of areas"), "table of areas"):
+            # "NA" is an acronym, not a missing value
+            return pd.read_csv(self.structures, keep_default_na=False)
 
 
-def _write_labels(path: Path, registration: Registration) -> None:
-    """Write the labels tile by tile: those of a whole slide need not fit into memory."""
-    height, width = registration.section.shape
-
-    def tiles() -> Iterator[np.ndarray]:
-        for y in range(0, height, _TILE):
-            rows = min(_TILE, height - y)
-            band = np.zeros((_TILE, -(-width // _TILE) * _TILE), dtype=np.uint32)
-            band[:rows, :width] = registration.labels((0, y, width, rows))
-            yield from np.split(band, band.shape[1] // _TILE, axis=1)
-
-    tifffile.imwrite(
-        path,
-        tiles(),
-        shape=(height, width),
-        dtype=np.uint32,
-        tile=(_TILE, _TILE),
-        photometric="minisblack",
-        compression="zlib",
-    )
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
-def _record(registration: Registration) -> dict[str, Any]:
-    section, atlas, canvas = registration.section, registration.atlas, registration.canvas
-    return {
-        "atlalign_version": atlalign.__version__,
-        "section": {
-            "name": section.name,
-            "width": section.shape[1],
-            "height": section.shape[0],
-            "dtype": str(section.image.dtype),
-            "pixel_size_um": list(canvas.section_pixel_um),
-            "pixel_size_source": canvas.pixel_size_source,
-            "flip": section.orientation.flip,
-            "rotate": section.orientation.rotate,
-            "background": section.tissue.polarity,
-            "tissue_box_px": list(section.tissue_box),
-            "animal_left_in_image": canvas.animal_left,
-        },
-        "atlas": {
-            "name": atlas.name,
-            "version": atlas.version,
-            "spec": atlas.spec,
-            "resolution_um": list(atlas.resolution_um),
-        },
-        "canvas": {
-            "width": canvas.shape[1],
-            "height": canvas.shape[0],
-            "pixel_size_um": list(canvas.pixel_um),
-            "corners_um": canvas.plane.corners_um.tolist(),
-            "corners_order": ["top-left", "top-right", "bottom-left", "bottom-right"],
-            "axes_um": ["ap", "dv", "ml"],
-            "position_um": canvas.plane.position_um,
-            "animal_left_in_image": "right",
-            "hemisphere": canvas.hemisphere,
-        },
-        "steps": [_step_record(step) for step in registration.steps],
-        "quality": registration.quality(),
-        "files": {
-            "registered": "the section on the canvas",
-            "labels": "structure ids at the section's own size",
-            "field": "canvas px, registered(p) = moving(p + delta(p))",
-            "inverse_field": "canvas px, moving(p) = registered(p + delta(p))",
-        },
-    }
+def _read_json(path: Path, what: str) -> dict[str, Any]:
+    try:
+        return json.loads(require_file(path, what).read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise InvalidFileError(
+            f"A {what} must be JSON. Received: {path} ({one_line(error)}). Register the section again."
+        ) from None
 
 
-def _step_record(step: Step) -> dict[str, Any]:
-    if isinstance(step.transform, DisplacementField):
-        displacement = step.transform.average_displacement
-        return {"name": step.name, "mean_displacement_px": displacement, "quality": step.quality}
-    return {"name": step.name, "section_px_to_canvas_px": step.transform.tolist()}
+def _read_tiff(path: Path, what: str) -> np.ndarray:
+    with _naming_damage(require_file(path, what), what), tifffile.TiffFile(path) as tiff:
+        n_bytes = tiff.series[0].nbytes
+        # zlib makes a thousand bytes of one, no more
+        if n_bytes > 1100 * path.stat().st_size:
+            raise ValueError(f"it claims to hold {n_bytes} bytes")
+        return tiff.asarray()
+
+
+@contextmanager
+def _naming_damage(path: Path, what: str) -> Iterator[None]:
+    """Turn what a library raises on a damaged file, which may be anything, into an error that names it."""
+    try:
+        yield
+    except Exception as error:
+        raise InvalidFileError(
+            f"The {what} of a result folder must be as it was written. Received: {path} ({one_line(error)}). "
+            "Register the section again."
+        ) from None

@@ -13,8 +13,9 @@ from atlalign.base import DisplacementField
 from atlalign.registration.point_inversion import solve_points
 from atlalign.section.canvas import Canvas
 
-# Points of a grid that are computed at once: a few hundred MB of intermediate arrays.
-_POINTS_AT_ONCE = 2**20
+# Points of a grid that are computed at once: few enough for a processor's cache, enough for what each call costs.
+_POINTS_AT_ONCE = 2**17
+_COLUMNS_AT_ONCE = 2**14  # fewer than what cv2.remap takes
 
 
 class PointMap:
@@ -169,19 +170,40 @@ class PointMap:
         on_canvas : ndarray, bool, shape (n, w)
             Which of them the canvas covers.
         """
+        for part, x, y in self.grid_to_registered(columns, rows):
+            points = np.stack([x, y], axis=-1)
+            points_um = self.canvas.plane.pixels_to_um(points.reshape(-1, 2), self.canvas.shape)
+            yield part, points_um.reshape(*x.shape, 3), self.canvas.contains(points)
+
+    def grid_to_registered(self, columns: Any, rows: Any) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+        """Go through a grid of section positions in bands of rows, so that memory stays bounded.
+
+        Parameters
+        ----------
+        columns, rows : array_like, shapes (w,) and (h,)
+            x of the grid's columns and y of its rows, px of the section.
+
+        Yields
+        ------
+        part : slice
+            Rows of the grid.
+        x, y : ndarray, float64, shape (n, w)
+            Px of the canvas: what `section_to_registered` gives, from the inverse field alone.
+        """
         columns, rows = np.asarray(columns, dtype=np.float64), np.asarray(rows, dtype=np.float64)
         band = max(1, _POINTS_AT_ONCE // max(1, columns.size))
         inverse = self.inverse_field
         for start in range(0, rows.size, band):
             part = slice(start, min(start + band, rows.size))
-            points = np.stack(np.meshgrid(columns, rows[part]), axis=-1)
-            points = self.canvas.section_to_canvas(points)
-            x, y = points[..., 0].astype(np.float32), points[..., 1].astype(np.float32)
-            points[..., 0] += sample_grid(inverse.delta_x, x, y)
-            points[..., 1] += sample_grid(inverse.delta_y, x, y)
-            on_canvas = self.canvas.contains(points)
-            points_um = self.canvas.plane.pixels_to_um(points.reshape(-1, 2), self.canvas.shape)
-            yield part, points_um.reshape(*points.shape[:2], 3), on_canvas
+            x, y = (
+                (a * columns)[None, :] + (b * rows[part])[:, None] + shift for a, b, shift in self.canvas.from_section
+            )
+            for left in range(0, columns.size, _COLUMNS_AT_ONCE):
+                across = slice(left, left + _COLUMNS_AT_ONCE)
+                at = x[:, across].astype(np.float32), y[:, across].astype(np.float32)
+                x[:, across] += sample_grid(inverse.delta_x, *at)
+                y[:, across] += sample_grid(inverse.delta_y, *at)
+            yield part, x, y
 
 
 def checked_points(points: Any, dimensions: int) -> np.ndarray:

@@ -39,8 +39,8 @@ def locate_points(registration: Registration | SavedRegistration, points_xy: Any
     -------
     pandas.DataFrame
         A row a point: ap_um, dv_um, ml_um; structure_id, acronym, name; hemisphere, "left" or "right" of the animal.
-        What lies outside the section's image, the canvas or the atlas's structures has the id 0 and no acronym, name
-        and hemisphere.
+        What lies outside the section's image, the canvas or the atlas's structures, in a hemisphere that is absent, or
+        where the section is masked out, has the id 0 and no acronym, name and hemisphere.
 
     Raises
     ------
@@ -71,6 +71,8 @@ def locate_points(registration: Registration | SavedRegistration, points_xy: Any
     registered = registration.point_map.section_to_registered(points)
     points_um = canvas.plane.pixels_to_um(registered, canvas.shape)
     inside = on_image(points, registration.section.shape) & canvas.contains(registered)
+    if registration.section.mask is not None:
+        inside &= registration.section.mask.at(points)
     identifiers = np.where(inside, atlas.annotation_at(points_um), 0).astype(np.uint32)
     sides = np.where(identifiers > 0, atlas.hemisphere_at(points_um), 0)
     acronyms, names = _names(identifiers, atlas.structures)

@@ -27,6 +27,11 @@ def predictors(global_model: Any, local_model: Any) -> list[tuple[str, Predict]]
     return [(name, _predictor(model, f"{name} model")) for name, model in chosen.items() if model is not None]
 
 
+def uses_default_global(global_model: Any, local_model: Any) -> bool:
+    """Return whether `predictors` takes the global network that comes with the package."""
+    return _is_default(global_model) or (global_model is None and local_model is None)
+
+
 def _is_default(model: Any) -> bool:
     """Return whether a model is named as the one that comes with the package."""
     return isinstance(model, str | os.PathLike) and os.fspath(model) == DEFAULT
@@ -57,9 +62,44 @@ def predict_fields(
     return fields
 
 
+def predict_batch(
+    movings: np.ndarray, references: np.ndarray, predict: Predict, name: str = "global"
+) -> list[DisplacementField]:
+    """Return the field of each of many pairs: together from a model that has a `batch`, else one after another.
+
+    Parameters
+    ----------
+    movings, references : ndarray, shape (n, h, w)
+        In [0, 1] on a dark background.
+    predict : callable
+        As `predictors` returns it.
+    name : str
+        What an error calls it.
+
+    Examples
+    --------
+    >>> def nothing_to_do(reference, moving):
+    ...     return np.zeros((*reference.shape, 2))
+    >>> len(predict_batch(np.zeros((3, 8, 8)), np.zeros((3, 8, 8)), nothing_to_do))
+    3
+    """
+    wanted = (movings.shape[1], movings.shape[2])
+    shape = getattr(predict, "shape", None) or wanted
+    if not hasattr(predict, "batch"):
+        pairs = zip(movings, references, strict=True)
+        return [_predict_field(predict, reference, moving, name) for moving, reference in pairs]
+    first, second = (np.stack([resize_image(image, shape) for image in images]) for images in (references, movings))
+    return [_as_field(deltas_xy, shape, wanted, name) for deltas_xy in predict.batch(first, second)]
+
+
 def _predict_field(predict: Predict, reference: np.ndarray, moving: np.ndarray, name: str) -> DisplacementField:
     shape = getattr(predict, "shape", None) or moving.shape
     deltas_xy = np.asarray(predict(resize_image(reference, shape), resize_image(moving, shape)))
+    return _as_field(deltas_xy, shape, (moving.shape[0], moving.shape[1]), name)
+
+
+def _as_field(deltas_xy: np.ndarray, shape: tuple[int, ...], wanted: tuple[int, int], name: str) -> DisplacementField:
+    """Return what a model predicted on its own grid as a field on the wanted one."""
     n_bad = np.count_nonzero(~np.isfinite(deltas_xy))
     if deltas_xy.shape != (*shape, 2) or n_bad:
         raise ModelError(
@@ -68,4 +108,4 @@ def _predict_field(predict: Predict, reference: np.ndarray, moving: np.ndarray, 
             "Train it again, with a lower learning rate."
         )
     field = DisplacementField.from_deltas_xy(deltas_xy)
-    return field if field.shape == moving.shape else field.resize_constant(moving.shape)
+    return field if field.shape == wanted else field.resize_constant(wanted)

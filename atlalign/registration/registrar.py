@@ -12,8 +12,9 @@ from atlalign.base import DisplacementField
 from atlalign.plane import Plane
 from atlalign.registration.landmark_files import LandmarkPairs, landmarks_of
 from atlalign.registration.landmark_step import check_smoothing, with_landmarks
+from atlalign.registration.locating import Locator, default_position_model
 from atlalign.registration.placing import HemisphereChoice, check_hemisphere, place
-from atlalign.registration.predicting import predict_fields, predictors
+from atlalign.registration.predicting import predict_fields, predictors, uses_default_global
 from atlalign.registration.refinement import DEFAULT_LOSS, check_refinement, refine_field
 from atlalign.registration.result import Registration
 from atlalign.registration.steps import compose
@@ -32,12 +33,14 @@ def register(
     plane: Plane | None = None,
     pixel_size_um: Any = None,
     hemisphere: HemisphereChoice = "auto",
+    mask: Any = None,
     global_model: Any = None,
     local_model: Any = None,
     refine: int = 0,
     refine_loss: str = DEFAULT_LOSS,
     landmarks: LandmarkPairs | str | os.PathLike | None = None,
     landmarks_smoothing: float = 0.0,
+    auto_orient: bool = False,
 ) -> Registration:
     """Register one section to an atlas. For several, a `Registrar` loads the models once.
 
@@ -51,13 +54,17 @@ def register(
         Position of a coronal section along the anterior-posterior axis, um. The section is placed on the
         plane by its tissue; it must be upright, its left the animal's right.
     plane : Plane, optional
-        Instead: where the corners of the section's image lie in the atlas, as an anchoring says.
+        Instead: where the corners of the section's image lie in the atlas, as an anchoring says. Without both, the
+        position of the coronal plane is searched for: see `Registration.search`.
     pixel_size_um : float or (x, y), optional
         Size of a section pixel across and down. Without it, estimated from the tissue's extent, and flagged;
         an anchoring implies its own.
     hemisphere : {"auto", "both", "left", "right"}
         Which of the animal's hemispheres the section shows. What is absent gets no labels. "auto" takes one for absent
         where the tissue fits half of the plane clearly better than the whole.
+    mask : path-like or array_like, optional
+        An image of the section's shape, or the same proportions, not 0 where the section counts. What is masked out
+        moves nothing and gets no labels: see `Section.with_mask`.
     global_model, local_model, refine, refine_loss
         As in `register_images`.
     landmarks : LandmarkPairs or path-like, optional
@@ -65,6 +72,9 @@ def register(
         see `atlalign.registration.landmark_files.read_landmark_pairs`.
     landmarks_smoothing : float
         How far landmarks may be missed, root mean square, px of the canvas. 0 meets them exactly.
+    auto_orient : bool
+        Whether to turn or mirror the section where it fits clearly better so. Otherwise that is only reported: see
+        `Registration.orientation`.
 
     Returns
     -------
@@ -73,8 +83,8 @@ def register(
     Raises
     ------
     ValueError
-        If neither or both of `position_um` and `plane` are given, the position is outside the atlas, the section shows
-        no tissue, or landmarks lie outside or contradict each other.
+        If both `position_um` and `plane` are given, or `plane` and `auto_orient`, the position is outside the atlas,
+        the section shows no tissue, or landmarks lie outside or contradict each other.
     ModelError
         As in `register_images`.
 
@@ -90,7 +100,7 @@ def register(
     >>> bool((registration.labels() == atlas.annotation_plane(plane, (160, 228))).mean() > 0.99)
     True
     """
-    section = _as_section(section, pixel_size_um)  # a file that cannot be read is refused before models load
+    section = _as_section(section, pixel_size_um, mask)  # a file that cannot be read is refused before models load
     pairs = landmarks_of(landmarks, section.name)
     registrar = Registrar(
         atlas, global_model=global_model, local_model=local_model, refine=refine, refine_loss=refine_loss
@@ -103,6 +113,7 @@ def register(
         hemisphere=hemisphere,
         landmarks=pairs,
         landmarks_smoothing=landmarks_smoothing,
+        auto_orient=auto_orient,
     )
 
 
@@ -115,6 +126,15 @@ class Registrar:
         The atlas, or what `Atlas.load` takes.
     global_model, local_model, refine, refine_loss
         As in `register_images`.
+    position_model : keras.Model or path-like, optional
+        A position network, whose proposals guide the search for positions; by default the one that comes with the
+        package, if there is one and the default global network is used.
+
+    Attributes
+    ----------
+    atlas : Atlas
+    locator : Locator
+        What finds the position and the orientation of sections.
 
     Raises
     ------
@@ -140,6 +160,7 @@ class Registrar:
         local_model: Any = None,
         refine: int = 0,
         refine_loss: str = DEFAULT_LOSS,
+        position_model: Any = None,
     ):
         self._refine, self._refine_loss = check_refinement(refine, refine_loss), refine_loss
         self._predictors = predictors(global_model, local_model)
@@ -148,6 +169,9 @@ class Registrar:
 
             atlas = Atlas.load(atlas)
         self.atlas = atlas
+        if position_model is None and uses_default_global(global_model, local_model):
+            position_model = default_position_model(atlas)
+        self.locator = Locator(atlas, dict(self._predictors).get("global"), position_model)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -167,15 +191,17 @@ class Registrar:
         plane: Plane | None = None,
         pixel_size_um: Any = None,
         hemisphere: HemisphereChoice = "auto",
+        mask: Any = None,
         landmarks: LandmarkPairs | str | os.PathLike | None = None,
         landmarks_smoothing: float = 0.0,
+        auto_orient: bool = False,
         variations: int = 0,
     ) -> Registration:
         """Register one section.
 
         Parameters
         ----------
-        section, position_um, plane, pixel_size_um, hemisphere, landmarks, landmarks_smoothing
+        section, position_um, plane, pixel_size_um, hemisphere, mask, landmarks, landmarks_smoothing, auto_orient
             As in `register`.
         variations : int
             How many variations of the section the models register besides, to see how far their answers scatter:
@@ -185,11 +211,15 @@ class Registrar:
         -------
         Registration
         """
-        if (position_um is None) == (plane is None):
-            received = "neither" if plane is None else "both"
+        if position_um is not None and plane is not None:
             raise ValueError(
-                "Exactly one of position_um and plane must say where the section lies. "
-                f"Received: {received}. Give position_um in um, or plane=Plane.from_quicknii(...)."
+                "At most one of position_um and plane may say where the section lies. Received: both. "
+                "Leave one of them out."
+            )
+        if plane is not None and auto_orient:
+            raise ValueError(
+                "auto_orient must not be combined with plane: an anchoring says how the image lies. Received: both. "
+                "Leave auto_orient out."
             )
         if position_um is not None:
             self.atlas.plane(position_um)  # refuses a position outside the atlas before anything is read
@@ -197,8 +227,13 @@ class Registrar:
         check_smoothing(landmarks_smoothing)
         if variations < 0:
             raise ValueError(f"variations must be a number of at least 0. Received: {variations}")
-        section = _as_section(section, pixel_size_um)
+        section = _as_section(section, pixel_size_um, mask)
         pairs = landmarks_of(landmarks, section.name)
+        located = None
+        if plane is None:
+            choices: Any = {"pixel_size_um": pixel_size_um, "hemisphere": hemisphere, "auto_orient": auto_orient}
+            located = self.locator(section, position_um, **choices)
+            section, position_um = located.section, located.position_um
 
         def make_canvas(sides: Hemisphere) -> Canvas:
             if plane is not None:
@@ -216,6 +251,8 @@ class Registrar:
             )
         reference = self.atlas.reference_plane(canvas.plane, canvas.shape)
         registration = Registration(section, self.atlas, canvas, predict_fields(moving, reference, self._predictors))
+        if located is not None:
+            registration.search, registration.orientation = located.search, located.orientation
         if self._refine:
             tissue = section.tissue_mask(canvas.shape, grid_to_section=canvas.to_section)
             how: Any = {"loss": self._refine_loss, "tissue": tissue}
@@ -234,9 +271,9 @@ class Registrar:
         return compose([field for _, field in predict_fields(moving, reference, self._predictors)])
 
 
-def _as_section(section: Any, pixel_size_um: Any) -> Section:
-    if isinstance(section, Section):
-        return section
+def _as_section(section: Any, pixel_size_um: Any, mask: Any) -> Section:
     if isinstance(section, str | os.PathLike):
-        return Section.read(Path(section), pixel_size_um=pixel_size_um)
-    return Section(section, pixel_size_um)
+        section = Section.read(Path(section), pixel_size_um=pixel_size_um)
+    elif not isinstance(section, Section):
+        section = Section(section, pixel_size_um)
+    return section if mask is None else section.with_mask(mask)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from atlalign.base import DisplacementField
+from atlalign.registration.mapped import MappedSection
 from atlalign.registration.point_map import PointMap
 from atlalign.registration.steps import Step, StepEdits, compose
 from atlalign.section import Section
@@ -22,13 +24,14 @@ if TYPE_CHECKING:
 
     from atlalign.atlas import Atlas
     from atlalign.registration.groups import Groups
-    from atlalign.registration.quality import Disagreement
+    from atlalign.registration.orienting import OrientationSearch
+    from atlalign.registration.quality import Disagreement, PositionSearch
 
 # What can be interpolated without loss.
 _DTYPES = (np.uint8, np.uint16, np.float32, np.float64)
 
 
-class Registration(StepEdits):
+class Registration(StepEdits, MappedSection):
     """A registered section.
 
     Made by `atlalign.register` and `atlalign.Registrar`. The *canvas* is the grid of the registered image and
@@ -51,6 +54,10 @@ class Registration(StepEdits):
         The canvas and the fields, in order. See `without`, `with_step` and `replacing`.
     disagreement : Disagreement or None
         How far variations of the section scatter, where the registrar was asked for them.
+    search : PositionSearch or None
+        How the position was found, where it was not given.
+    orientation : OrientationSearch or None
+        What turning and mirroring the section would give, where no anchoring said how it lies.
 
     Examples
     --------
@@ -93,6 +100,8 @@ class Registration(StepEdits):
         self.canvas = canvas
         self.steps = [Step("canvas", canvas.from_section), *(Step(name, field) for name, field in fields)]
         self.disagreement: Disagreement | None = None
+        self.search: PositionSearch | None = None
+        self.orientation: OrientationSearch | None = None
 
     @cached_property
     def field(self) -> DisplacementField:
@@ -120,46 +129,6 @@ class Registration(StepEdits):
         """The section on the canvas as the networks see it, float32 (h, w) in [0, 1]."""
         return self.section.normalized(self.canvas.shape, grid_to_section=self.canvas.to_section)
 
-    def section_to_atlas(self, points_xy: Any) -> np.ndarray:
-        """Return the atlas points of points of the section.
-
-        Parameters
-        ----------
-        points_xy : array_like, shape (n, 2)
-            (x, y) px of the section; whole numbers are pixel centres.
-
-        Returns
-        -------
-        ndarray, float64, shape (n, 3)
-            (ap, dv, ml) um. Points off the canvas are extrapolated and may lie outside the atlas.
-
-        Raises
-        ------
-        ValueError
-            If the points have another shape or are not finite.
-        """
-        return self.point_map.section_to_atlas(points_xy)
-
-    def atlas_to_section(self, points_um: Any) -> np.ndarray:
-        """Return the points of the section for points of the atlas.
-
-        Parameters
-        ----------
-        points_um : array_like, shape (n, 3)
-            (ap, dv, ml) um. Points off the section's plane are first projected onto it at right angles.
-
-        Returns
-        -------
-        ndarray, float64, shape (n, 2)
-            (x, y) px of the section, which may lie outside its image.
-
-        Raises
-        ------
-        ValueError
-            If the points have another shape or are not finite.
-        """
-        return self.point_map.atlas_to_section(points_um)
-
     def labels(self, window: tuple[int, int, int, int] | None = None, *, level: int = 0) -> np.ndarray:
         """Return the structure of each pixel of the section.
 
@@ -173,7 +142,7 @@ class Registration(StepEdits):
         Returns
         -------
         ndarray, uint32, shape (h, w)
-            Ids of the atlas's structures; 0 outside them.
+            Ids of the atlas's structures; 0 outside them, and where the section's mask says that nothing counts.
 
         Raises
         ------
@@ -187,25 +156,6 @@ class Registration(StepEdits):
             for axis, (start, n) in enumerate([(x, w), (y, h)])
         )
         return self.labels_at(columns, rows)
-
-    def labels_at(self, columns: Any, rows: Any) -> np.ndarray:
-        """Return the structures on a grid of section positions, such as that of a smaller picture of it.
-
-        Parameters
-        ----------
-        columns : array_like, shape (w,)
-            x of the grid's columns, px of the section, whole or not.
-        rows : array_like, shape (h,)
-            y of its rows.
-
-        Returns
-        -------
-        ndarray, uint32, shape (h, w)
-        """
-        labels = np.empty((len(rows), len(columns)), dtype=np.uint32)
-        for part, points_um, on_canvas in self.atlas_points(columns, rows):
-            labels[part] = np.where(on_canvas, self.atlas.annotation_at(points_um), 0)
-        return labels
 
     def warp(self, image: np.ndarray | None = None, *, fill: float = 0.0) -> np.ndarray:
         """Return the section, or another image of its size, on the grid of the atlas plane.
@@ -275,9 +225,18 @@ class Registration(StepEdits):
             For each name: `value`, its `unit`, and `flag`, which is None or a sentence that says what is
             wrong. See `atlalign.registration.quality.measure`.
         """
+        return copy.deepcopy(self._measured)
+
+    @cached_property
+    def _measured(self) -> dict[str, dict[str, Any]]:
         from atlalign.registration.quality import measure
 
-        return measure(self, disagreement=self.disagreement)
+        return measure(self, disagreement=self.disagreement, search=self.search, orientation=self.orientation)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Whatever is set, such as a disagreement, may change what is measured.
+        self.__dict__.pop("_measured", None)
+        super().__setattr__(name, value)
 
     def overlay(self) -> np.ndarray:
         """Return a picture of the section with the outlines of the structures, uint8 (h, w, 3).
@@ -311,22 +270,3 @@ class Registration(StepEdits):
     def __repr__(self) -> str:
         names = [step.name for step in self.steps]
         return f"Registration({self.section.name!r}, atlas={self.atlas.name!r}, steps={names})"
-
-    def atlas_points(self, columns: Any, rows: Any) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
-        """Go through a grid of section positions in bands of rows, so that memory stays bounded.
-
-        Parameters
-        ----------
-        columns, rows : array_like, shapes (w,) and (h,)
-            x of the grid's columns and y of its rows, px of the section.
-
-        Yields
-        ------
-        part : slice
-            Rows of the grid.
-        points_um : ndarray, shape (n, w, 3)
-            (ap, dv, ml) um: what `section_to_atlas` gives, from the inverse field alone.
-        on_canvas : ndarray, bool, shape (n, w)
-            Which of them the canvas covers.
-        """
-        return self.point_map.grid_to_atlas(columns, rows)

@@ -1,10 +1,9 @@
-"""A registration that was saved, read again: points, areas and atlas without the section's image."""
+"""A registration that was saved, read again: points, areas, quality and atlas without the section's image."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +16,11 @@ from atlalign.plane import Plane
 from atlalign.registration.areas import AREA_COLUMNS, gather_areas
 from atlalign.registration.files import RegistrationFiles
 from atlalign.registration.groups import Groups
+from atlalign.registration.mapped import MappedSection
 from atlalign.registration.point_map import PointMap
+from atlalign.registration.quality import Disagreement, PositionSearch, Variation
 from atlalign.section.canvas import Canvas
+from atlalign.section.mask import SectionMask
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,13 +35,16 @@ class SavedSection:
     name : str
     shape : (h, w)
         Pixels down and across, at its full size.
+    mask : SectionMask or None
+        Which pixels count, if not all of them do.
     """
 
     name: str
     shape: tuple[int, int]
+    mask: SectionMask | None = field(default=None, compare=False)
 
 
-class SavedRegistration:
+class SavedRegistration(MappedSection):
     """A result folder, for the points and areas of the section that it is of.
 
     Made by `read_registration`. It gives the points that the `Registration` gave that was saved: both use
@@ -59,16 +64,16 @@ class SavedRegistration:
     record : dict
         The content of ``registration.json``.
     section : SavedSection
-        Name and shape of the section.
+        Name, shape and mask of the section.
     canvas : Canvas
         Where the section was put before any network saw it.
 
     Raises
     ------
     FileNotFoundError
-        If the record is missing.
+        If the record, or the mask that it speaks of, is missing.
     atlalign.errors.InvalidFileError
-        If the record does not say what is needed.
+        If the record does not say what is needed, or the mask is of another section.
     """
 
     def __init__(self, files: RegistrationFiles, atlas: Atlas):
@@ -76,7 +81,9 @@ class SavedRegistration:
         self.atlas = atlas
         self.record = files.read_record()
         try:
-            self.section, self.canvas = _section(self.record["section"]), _canvas(self.record)
+            self.section, self.canvas = _section(self.record["section"], files), _canvas(self.record)
+        except InvalidFileError:
+            raise
         except (KeyError, IndexError, TypeError, ValueError) as error:
             raise _incomplete(files.record, error) from None
 
@@ -85,52 +92,66 @@ class SavedRegistration:
         """The map between points of the section and points of the atlas."""
         return PointMap(self.canvas, self.files.read_field(), self.files.read_inverse_field())
 
-    def section_to_atlas(self, points_xy: Any) -> np.ndarray:
-        """Return the atlas points of points of the section.
-
-        Parameters
-        ----------
-        points_xy : array_like, shape (n, 2)
-            (x, y) px of the section at its full size; whole numbers are pixel centres.
-
-        Returns
-        -------
-        ndarray, float64, shape (n, 3)
-            (ap, dv, ml) um. Points off the canvas are extrapolated and may lie outside the atlas.
+    @cached_property
+    def disagreement(self) -> Disagreement | None:
+        """How far variations of the section scatter, where there were any.
 
         Raises
         ------
-        ValueError
-            If the points have another shape or are not finite.
+        FileNotFoundError
+            If the record speaks of a map that is missing.
+        atlalign.errors.InvalidFileError
+            If the map is no image, or has another shape than the canvas.
         """
-        return self.point_map.section_to_atlas(points_xy)
+        content = self.record.get("disagreement")
+        if content is None:
+            return None
+        map_um = self.files.read_disagreement()
+        if map_um.shape != tuple(self.canvas.shape):
+            raise InvalidFileError(
+                f"A map of the disagreement must have the shape of its canvas, {tuple(self.canvas.shape)}. "
+                f"Received: {self.files.disagreement} of shape {map_um.shape}. Register the section again."
+            )
+        try:
+            variations = tuple(
+                Variation(np.array(given["matrix"]), given["gamma"], given["blur_px"], given["mirrored"])
+                for given in content["variations"]
+            )
+            return Disagreement(map_um, variations, str(content["where"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise _incomplete(self.files.record, error) from None
 
-    def atlas_to_section(self, points_um: Any) -> np.ndarray:
-        """Return the points of the section for points of the atlas.
-
-        Parameters
-        ----------
-        points_um : array_like, shape (n, 3)
-            (ap, dv, ml) um. Points off the section's plane are first projected onto it at right angles.
-
-        Returns
-        -------
-        ndarray, float64, shape (n, 2)
-            (x, y) px of the section, which may lie outside its image.
+    @cached_property
+    def search(self) -> PositionSearch | None:
+        """How the position was found, where it was not given.
 
         Raises
         ------
-        ValueError
-            If the points have another shape or are not finite.
+        atlalign.errors.InvalidFileError
+            If the record does not hold a search.
         """
-        return self.point_map.atlas_to_section(points_um)
+        content = self.record.get("search")
+        if content is None:
+            return None
+        try:
+            return PositionSearch(**content)
+        except (TypeError, ValueError) as error:
+            raise _incomplete(self.files.record, error) from None
 
-    def atlas_points(self, columns: Any, rows: Any) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
-        """Go through a grid of section positions in bands of rows; see `Registration.atlas_points`."""
-        return self.point_map.grid_to_atlas(columns, rows)
+    def quality(self) -> dict[str, dict[str, Any]]:
+        """Return the quantities that were measured, as ``quality.json`` has them; see `Registration.quality`.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no ``quality.json``.
+        atlalign.errors.InvalidFileError
+            If it is not JSON.
+        """
+        return self.files.read_quality()
 
     def structure_areas(self, *, groups: Groups | None = None, depth: int | None = None) -> pd.DataFrame:
-        """Return the area of each structure on the section, as ``areas.csv`` has it.
+        """Return the area of each structure on the section, as ``structures.csv`` has it.
 
         Parameters
         ----------
@@ -145,7 +166,7 @@ class SavedRegistration:
         Raises
         ------
         FileNotFoundError
-            If there is no ``areas.csv``.
+            If there is no ``structures.csv``.
         atlalign.errors.InvalidFileError
             If it is another table.
         """
@@ -155,7 +176,7 @@ class SavedRegistration:
         except (KeyError, ValueError):
             raise InvalidFileError(
                 f"A table of areas must have the columns id, {', '.join(AREA_COLUMNS)} and pixels, all numbers. "
-                f"Received: {self.files.areas}. Register the section again."
+                f"Received: {self.files.structures}. Register the section again."
             ) from None
         return gather_areas(table, self, groups=groups, depth=depth)
 
@@ -229,9 +250,15 @@ def _load(spec: Any, record: Path) -> Atlas:
         raise AtlasError(f"{error} The record {record} names it; give the atlas if it has moved.") from None
 
 
-def _section(content: dict[str, Any]) -> SavedSection:
+def _section(content: dict[str, Any], files: RegistrationFiles) -> SavedSection:
     shape = int(content["height"]), int(content["width"])
-    return SavedSection(str(content["name"]), shape)
+    if content.get("mask") is None:
+        return SavedSection(str(content["name"]), shape)
+    counts = files.read_mask()
+    try:
+        return SavedSection(str(content["name"]), shape, SectionMask(counts, shape))
+    except ValueError as error:
+        raise InvalidFileError(f"{error} The mask is {files.mask}: register the section again.") from None
 
 
 def _canvas(record: dict[str, Any]) -> Canvas:

@@ -39,7 +39,7 @@ class ReportSection:
     ----------
     registration : Registration or SavedRegistration
     disagreement : Disagreement, optional
-        What variations of the section gave.
+        What variations of the section gave; by default what the registration has of it.
     search : PositionSearch, optional
         How its position was found.
     """
@@ -49,10 +49,8 @@ class ReportSection:
     search: PositionSearch | None = None
 
     def quality(self) -> dict[str, dict[str, Any]]:
-        """Return the quantities: of a saved registration as its record has them, else measured now."""
-        if isinstance(self.registration, SavedRegistration):
-            return self.registration.record.get("quality", {})
-        if self.disagreement is None and self.search is None:
+        """Return the quantities: of a saved registration as its folder has them, else measured now."""
+        if isinstance(self.registration, SavedRegistration) or (self.disagreement is None and self.search is None):
             return self.registration.quality()
         return measure(self.registration, disagreement=self.disagreement, search=self.search)
 
@@ -140,10 +138,11 @@ def _figures(section: ReportSection, views: Views, after: NDArray[np.uint8]) -> 
     displacement = draw_map(views.displacement_um, views.annotation, "viridis", views.folds)
     folds = " Red: folds." if views.folds.any() else ""
     yield _figure(displacement.picture, "Displacement", f"how far the field moves the tissue.{folds}", displacement)
-    if section.disagreement is not None:
-        map_um = cv2.resize(section.disagreement.map_um, views.annotation.shape[::-1], interpolation=cv2.INTER_NEAREST)
+    disagreement = section.disagreement or section.registration.disagreement
+    if disagreement is not None:
+        map_um = cv2.resize(disagreement.map_um, views.annotation.shape[::-1], interpolation=cv2.INTER_NEAREST)
         heat = draw_map(map_um, views.annotation, "magma")
-        n = len(section.disagreement.variations)
+        n = len(disagreement.variations)
         text = f"how far the registrations of {n} variations of the section scatter, on the registered grid."
         yield _figure(heat.picture, "Disagreement", text, heat)
     overlay = at_most(views.overlay, _OVERLAY)

@@ -14,18 +14,20 @@ import numpy as np
 from atlalign.errors import InvalidFileError
 from atlalign.section import _levels
 from atlalign.section._grey import level_outside, luminance, transparent
+from atlalign.section._image import SectionImage
 from atlalign.section._pixels import ArrayPixels, Pixels
+from atlalign.section.mask import SectionMask, open_mask
 from atlalign.section.orientation import Flip, Orientation, Turn
 from atlalign.section.pixel_size import checked_pixel_size
 from atlalign.section.reading import open_pixels
-from atlalign.section.resampling import compose_affine, invert_affine, resample, resize_affine
+from atlalign.section.resampling import compose_affine, resample, resize_affine
 from atlalign.section.tissue import Tissue, find_tissue
 
 # The share of the tissue, in percent, that is allowed to be brighter than 1 in the model image.
 _SATURATED = 0.5
 
 
-class Section:
+class Section(SectionImage):
     """A section's image, what its pixels measure, and where its tissue is.
 
     All coordinates are px of the image as it is stored, at its full resolution, however the section must be
@@ -49,6 +51,8 @@ class Section:
         By how many degrees it must then be turned clockwise.
     invert : bool, optional
         Whether the background is bright, and is inverted for the networks; by default that is found out.
+    mask : path-like or array_like, optional
+        An image that is 0 where the section does not count: see `with_mask`.
 
     Attributes
     ----------
@@ -61,6 +65,8 @@ class Section:
         What says so: "given", or a part of the file, such as "OME-XML".
     orientation : Orientation
         `flip` and `rotate`.
+    mask : SectionMask or None
+        Which pixels count, if not all of them do.
     name : str
 
     Raises
@@ -87,6 +93,7 @@ class Section:
         flip: Flip | None = None,
         rotate: Turn = 0,
         invert: bool | None = None,
+        mask: Any = None,
     ):
         self.orientation = Orientation(flip, rotate)
         self._pixels = image if isinstance(image, Pixels) else ArrayPixels(image, name)
@@ -105,6 +112,7 @@ class Section:
             raise ValueError(
                 f"A section must have an opaque pixel. Received: {name}, wholly transparent. Export it opaque."
             )
+        self.mask: SectionMask | None = None if mask is None else open_mask(mask, self.shape)
 
     @classmethod
     def read(
@@ -116,6 +124,7 @@ class Section:
         flip: Flip | None = None,
         rotate: Turn = 0,
         invert: bool | None = None,
+        mask: Any = None,
     ) -> Section:
         """Read a PNG, JPEG or TIFF file, the pyramid of a slide scanner, or with the extra bioio OME-Zarr or CZI.
 
@@ -127,13 +136,15 @@ class Section:
             Size of a pixel across and down, um; by default what the file states, if anything.
         channel : int or None
             The channel to take of an image of several, counted from 0.
-        flip, rotate, invert
+        flip, rotate, invert, mask
             As in `Section`.
 
         Raises
         ------
         FileNotFoundError
             If there is no such file.
+        ValueError
+            If the mask is not one of this section: see `with_mask`.
         InvalidFileError
             If the file is no image, is truncated, is a stack, has no such channel, is too large and stored so that
             it can only be decoded whole, or holds NaN, infinite or enormous values.
@@ -151,9 +162,45 @@ class Section:
         Orientation(flip, rotate)  # refused before the file is read
         pixels = open_pixels(path, channel=channel)
         try:
-            return cls(pixels, size, name=pixels.name, flip=flip, rotate=rotate, invert=invert)
+            section = cls(pixels, size, name=pixels.name, flip=flip, rotate=rotate, invert=invert)
         except ValueError as error:
             raise InvalidFileError(str(error)) from None
+        return section if mask is None else section.with_mask(mask)
+
+    def with_mask(self, mask: Any) -> Section:
+        """Return the same section, of which only a part counts.
+
+        What is masked out is no tissue: it is background to the networks, moves nothing, gets no labels and is not
+        measured. The image itself stays as it is.
+
+        Parameters
+        ----------
+        mask : path-like, array_like or SectionMask, optional
+            An image of the section's height and width, or the same proportions, not 0 where the section counts. It lies
+            on the image as that is stored, whatever `orientation` says. None lifts the mask.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        InvalidFileError
+            If the file is no image.
+        ValueError
+            If the mask has other proportions, or is 0 everywhere.
+
+        Examples
+        --------
+        >>> image = np.zeros((60, 80), np.uint8)
+        >>> image[20:40, 10:70] = 200
+        >>> left = np.zeros((60, 80)); left[:, :40] = 1
+        >>> section = Section(image)
+        >>> [round(edge) for edge in section.tissue_box], [round(edge) for edge in section.with_mask(left).tissue_box]
+        ([10, 20, 70, 40], [10, 20, 40, 40])
+        """
+        other = copy.copy(self)
+        other.__dict__.pop("tissue", None)
+        other.mask = None if mask is None else open_mask(mask, self.shape)
+        return other
 
     def oriented(self, flip: Flip | None = None, rotate: Turn = 0) -> Section:
         """Return the same section, to be mirrored and turned in another way; no pixel is read or moved.
@@ -167,65 +214,6 @@ class Section:
         other = copy.copy(self)
         other.orientation = Orientation(flip, rotate)
         return other
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Height and width at full resolution, px."""
-        return self.level_shapes[0]
-
-    @property
-    def level_shapes(self) -> tuple[tuple[int, int], ...]:
-        """Height and width of each level, the finest first: one, unless the file is a pyramid."""
-        return self._pixels.level_shapes
-
-    def checked_window(self, window: tuple[int, int, int, int] | None, level: int = 0) -> tuple[int, int, int, int]:
-        """Return a window (x, y, width, height) of a level, all of it for None, having seen that it lies inside.
-
-        Raises
-        ------
-        ValueError
-            If there is no such level, or the window does not lie inside it.
-
-        Examples
-        --------
-        >>> Section(np.zeros((60, 80), np.uint8)).checked_window(None)
-        (0, 0, 80, 60)
-        """
-        return _levels.checked_window(window, level, self.level_shapes)
-
-    def level(self, level: int) -> np.ndarray:
-        """Read a whole level, (h, w), (h, w, 3) or (h, w, 4).
-
-        Level n covers the section edge to edge: its pixel centres i lie at (i + 0.5) * scale - 0.5 px.
-        """
-        return self._pixels.read(level, *self.checked_window(None, level))
-
-    def read_window(self, x: int, y: int, width: int, height: int, level: int = 0) -> np.ndarray:
-        """Read a part of a level.
-
-        Parameters
-        ----------
-        x, y, width, height : int
-            The window, px of that level.
-        level : int
-            0 is the full resolution.
-
-        Returns
-        -------
-        ndarray, shape (height, width), (height, width, 3) or (height, width, 4)
-
-        Raises
-        ------
-        ValueError
-            If there is no such level, or the window does not lie inside it.
-
-        Examples
-        --------
-        >>> section = Section(np.arange(12, dtype=np.uint8).reshape(3, 4))
-        >>> section.read_window(1, 2, 2, 1)
-        array([[ 9, 10]], dtype=uint8)
-        """
-        return self._pixels.read(level, *self.checked_window((x, y, width, height), level))
 
     @cached_property
     def grey(self) -> np.ndarray:
@@ -249,7 +237,8 @@ class Section:
     @cached_property
     def tissue(self) -> Tissue:
         """Background, polarity and tissue mask."""
-        found = find_tissue(self.grey, outside=self._outside, polarity=self._polarity)
+        hidden = None if self.mask is None else self.mask.hides(self.grey.shape, self._image_to_section)
+        found = find_tissue(self.grey, outside=self._outside, hidden=hidden, polarity=self._polarity)
         return replace(found, shape=self.shape)
 
     @property
@@ -265,48 +254,10 @@ class Section:
         if box is None:
             raise ValueError(
                 "A section must show tissue that differs from its background. "
-                f"Received: {self.name}, where none was found. Check the file, or choose another channel."
+                f"Received: {self.name}, where none was found{'' if self.mask is None else ' that its mask leaves'}. "
+                f"Check the file{'' if self.mask is None else ' and the mask'}, or choose another channel."
             )
         return box
-
-    def resample(
-        self,
-        shape: tuple[int, int],
-        grid_to_section: np.ndarray,
-        *,
-        deltas_xy: np.ndarray | None = None,
-        fill: float = 0.0,
-    ) -> np.ndarray:
-        """Interpolate the section on another grid, from the level that is just fine enough.
-
-        Parameters
-        ----------
-        shape, grid_to_section, deltas_xy, fill
-            As in `atlalign.section.resampling.resample`, of the section at its full resolution.
-
-        Returns
-        -------
-        ndarray, shape (h, w), (h, w, 3) or (h, w, 4)
-            With the dtype of `image`.
-
-        Examples
-        --------
-        >>> section = Section(np.full((60, 80), 7, np.uint8))
-        >>> section.resample((1, 2), np.array([[1.0, 0, 78], [0, 1, 0]])), section.resample((1, 1), np.eye(2, 3))
-        (array([[7, 7]], dtype=uint8), array([[7]], dtype=uint8))
-        """
-        image, grid_to_image = self._image_for(shape, grid_to_section, deltas_xy)
-        return resample(image, grid_to_image, shape, deltas_xy=deltas_xy, fill=fill)
-
-    def _image_for(
-        self, shape: tuple[int, int], grid_to_section: np.ndarray, deltas_xy: np.ndarray | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return pixels that are fine enough for a grid, and the map from px of the grid to theirs."""
-        image, to_section = self.image, self._image_to_section
-        if not _levels.is_fine_enough(to_section, grid_to_section):
-            points = _levels.grid_points(shape, grid_to_section, deltas_xy)
-            image, to_section = _levels.read_for(self._pixels, points, _levels.grid_step(grid_to_section))
-        return image, compose_affine(invert_affine(to_section), grid_to_section)
 
     def normalized(
         self, shape: tuple[int, int] | None = None, *, grid_to_section: np.ndarray | None = None
@@ -314,7 +265,7 @@ class Section:
         """Return the section as the networks see it: background 0, tissue up to 1.
 
         A bright background is inverted; the tissue's 99.5th percentile becomes 1; what lies well outside the
-        tissue is set to 0.
+        tissue is set to 0, and so is what is masked out.
 
         Parameters
         ----------
@@ -353,6 +304,8 @@ class Section:
         radius = max(1, round(0.01 * max(shape)))
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
         near = cv2.dilate(mask.astype(np.uint8), kernel)
+        if self.mask is not None:
+            near[self.mask.hides(shape, grid_to_section)] = 0
         return np.clip(signal / max(white, 1e-6), 0, 1).astype(np.float32) * near
 
     def tissue_mask(
@@ -381,7 +334,8 @@ class Section:
             grid_to_section = resize_affine(shape, self.shape)
         mask = self.tissue.mask
         to_mask = compose_affine(resize_affine(self.shape, mask.shape), grid_to_section)
-        return resample(mask.astype(np.float32), to_mask, shape) >= 0.5
+        found = resample(mask.astype(np.float32), to_mask, shape) >= 0.5
+        return found if self.mask is None else found & ~self.mask.hides(shape, grid_to_section)
 
     def __repr__(self) -> str:
         size, dtype = self.pixel_size_um, self.image.dtype

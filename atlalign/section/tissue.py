@@ -59,7 +59,11 @@ class Tissue:
 
 
 def find_tissue(
-    grey: np.ndarray, *, outside: np.ndarray | None = None, polarity: Literal["bright", "dark"] | None = None
+    grey: np.ndarray,
+    *,
+    outside: np.ndarray | None = None,
+    hidden: np.ndarray | None = None,
+    polarity: Literal["bright", "dark"] | None = None,
 ) -> Tissue:
     """Find background, polarity and tissue of a grey image.
 
@@ -72,6 +76,8 @@ def find_tissue(
         uint8, uint16 or float32.
     outside : ndarray, bool, shape (h, w), optional
         Pixels known to hold no tissue.
+    hidden : ndarray, bool, shape (h, w), optional
+        Pixels that do not count, whatever they hold: not even a hole in the tissue that is filled reaches there.
     polarity : {"bright", "dark"}, optional
         Whether the background is brighter or darker than the tissue, where that is known.
 
@@ -92,7 +98,10 @@ def find_tissue(
     background = _background(small, border)
     low, high = np.percentile(small, (0.5, 99.5))
     deviation = small - background
+    masked = None if hidden is None else _reduce(hidden.astype(np.float32)) > 0.5
     far = np.where(np.abs(deviation) > 0.05 * (high - low), deviation, 0)
+    if masked is not None:
+        far[masked] = 0
     if polarity is None:
         polarity = "bright" if far.sum() < 0 else "dark"
     signal = -deviation if polarity == "bright" else deviation
@@ -103,8 +112,13 @@ def find_tissue(
     signal = np.clip(signal, 0, None)
     if outside is not None:
         signal[_reduce(outside.astype(np.uint8)) > 0.5] = 0
+    if masked is not None:
+        signal[masked] = 0
+    mask = _mask(signal, noise)
+    if masked is not None:
+        mask &= ~masked
     shape = (int(grey.shape[0]), int(grey.shape[1]))
-    return Tissue(background, polarity, _mask(signal, noise), shape)
+    return Tissue(background, polarity, mask, shape)
 
 
 def mask_box(mask: np.ndarray) -> tuple[float, float, float, float] | None:

@@ -67,7 +67,7 @@ def test_register_writes_every_output(run, workshop, section, tmp_path):
     assert tifffile.imread(out / "registered.tif").shape == (80, 114)
     field, inverse = (DisplacementField.from_file(out / name) for name in ("deltas_xy.npy", "inv_deltas_xy.npy"))
     assert field.shape == inverse.shape == (80, 114)
-    areas = pd.read_csv(out / "areas.csv")
+    areas = pd.read_csv(out / "structures.csv")
     assert areas["total_area_mm2"].sum() == pytest.approx((labels > 0).sum() * 0.05**2, rel=1e-6)
     assert iio.imread(out / "overlay.png").ndim == 3
     record = json.loads((out / "registration.json").read_text())
@@ -79,7 +79,7 @@ def test_several_sections_get_a_folder_each(run, workshop, section, tmp_path):
     other.write_bytes(section.read_bytes())
     answer = register(run, workshop, tmp_path / "out", section, other)
     assert answer.code == 0, answer.err
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["other", "section"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["other", "section", "sections.csv"]
 
 
 def test_json_answer_is_one_object_a_section(run, workshop, section, tmp_path):

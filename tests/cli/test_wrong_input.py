@@ -89,10 +89,6 @@ def test_truncated_image(run, tmp_path, section):
     refused_register(run, tmp_path, section, "--position-um", 6000, expected=["section.png"])
 
 
-def test_neither_position_nor_anchoring(run, tmp_path, section):
-    refused_register(run, tmp_path, section, expected=["--position-um", "--anchoring"])
-
-
 @pytest.mark.parametrize("size", ["wide", "0", "-3", "nan", "1,2,3"])
 def test_pixel_size_that_is_none(run, tmp_path, section, size):
     refused_register(run, tmp_path, section, "--position-um", 6000, f"--pixel-size-um={size}", expected=["Received"])

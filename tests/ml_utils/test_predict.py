@@ -53,6 +53,13 @@ def test_a_model_without_an_inverse_says_so(global_model):
     assert predict.inverse(*_pair()) is None
 
 
+def test_many_pairs_together_give_what_each_gives_alone(global_model, local_model):
+    references, movings = np.random.default_rng(0).random((2, 20, *SHAPE), dtype=np.float32)  # more than go together
+    for predict in (Predictor(global_model), Predictor(local_model)):
+        alone = [predict(*pair) for pair in zip(references, movings, strict=True)]
+        np.testing.assert_allclose(predict.batch(references, movings), alone, atol=1e-5)
+
+
 def test_what_of_a_field_is_local(global_model, local_model, tmp_path):
     pair = _pair()
     assert Predictor(global_model).with_local_part(*pair)[1] is None

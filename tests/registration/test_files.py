@@ -39,13 +39,14 @@ def saved(tmp_path_factory):
 def test_every_named_file_is_there_and_no_other(saved):
     _, files = saved
     assert sorted(path.name for path in files.folder.iterdir()) == [
-        "areas.csv",
         "deltas_xy.npy",
         "inv_deltas_xy.npy",
         "labels.tif",
         "overlay.png",
+        "quality.json",
         "registered.tif",
         "registration.json",
+        "structures.csv",
     ]
 
 
@@ -57,7 +58,7 @@ def test_labels_are_uint32_at_the_sections_size(saved):
 
 
 def test_labels_larger_than_a_tile_are_whole(tmp_path, monkeypatch):
-    monkeypatch.setattr("atlalign.registration.files._TILE", 64)
+    monkeypatch.setattr("atlalign.registration.labels_file._TILE", 64)
     registration = _registration(GREY)
     registration.save(tmp_path / "out")
     assert np.array_equal(tifffile.imread(tmp_path / "out" / "labels.tif"), registration.labels())
@@ -101,7 +102,10 @@ def test_the_record_is_strict_json_and_says_what_was_done(saved):
     assert record["atlas"]["spec"] == "phantom:100"
     assert record["canvas"]["corners_um"] == ATLAS.plane(6000).corners_um.tolist()
     assert [step["name"] for step in record["steps"]] == ["canvas", "local"]
-    assert record["quality"]["folded"]["value"] == 0
+    assert "quality" not in record
+    quality = json.loads(files.quality.read_text(), parse_constant=refuse)
+    assert quality == files.read_quality()
+    assert quality["folded"]["value"] == 0
 
 
 def test_what_cannot_be_measured_is_null_in_the_record(tmp_path):
@@ -111,7 +115,7 @@ def test_what_cannot_be_measured_is_null_in_the_record(tmp_path):
         return np.broadcast_to(np.float32([1000, 0]), (*reference.shape, 2))
 
     register(section, ATLAS, position_um=6000, local_model=away).save(tmp_path / "out")
-    quality = RegistrationFiles(tmp_path / "out").read_record()["quality"]
+    quality = RegistrationFiles(tmp_path / "out").read_quality()
     assert quality["correlation_before"]["value"] > 0.9
     assert quality["correlation_after"]["value"] is None
 

@@ -368,9 +368,15 @@ class TestVariations:
 class TestRefused:
     section = Section(ATLAS.reference_plane(6000), pixel_size_um=100)
 
-    @pytest.mark.parametrize("where", [{}, {"position_um": 6000, "plane": ATLAS.plane(6000)}])
-    def test_position_and_plane_exclude_each_other(self, where):
-        with pytest.raises(ValueError, match="Exactly one of position_um and plane"):
+    @pytest.mark.parametrize(
+        ("where", "message"),
+        [
+            ({"position_um": 6000, "plane": ATLAS.plane(6000)}, "At most one of position_um and plane"),
+            ({"plane": ATLAS.plane(6000), "auto_orient": True}, "auto_orient must not be combined with plane"),
+        ],
+    )
+    def test_what_says_where_the_section_lies_must_not_contradict(self, where, message):
+        with pytest.raises(ValueError, match=message):
             register(self.section, ATLAS, local_model=_nothing_to_do, **where)
 
     @pytest.mark.parametrize("position_um", [-1, 13200, 20000])

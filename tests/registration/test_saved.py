@@ -152,7 +152,7 @@ def test_a_folder_without_a_record_is_refused(tmp_path):
 
 def test_a_table_of_areas_that_is_none_is_refused(saved, tmp_path):
     folder = shutil.copytree(saved[1].files.folder, tmp_path / "out")
-    (folder / "areas.csv").write_text("id,pixels\n1,many\n")
+    (folder / "structures.csv").write_text("id,pixels\n1,many\n")
     with pytest.raises(InvalidFileError, match="table of areas"):
         read_registration(folder).structure_areas()
 

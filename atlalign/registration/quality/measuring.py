@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
+from atlalign.base import DisplacementField
 from atlalign.metrics import inverse_consistency, mi_img
 from atlalign.registration.quality.disagreement import Disagreement
 from atlalign.registration.quality.missing import find_missing
@@ -18,6 +20,7 @@ from atlalign.registration.quality.structure import StructureMeasures, correlati
 from atlalign.section.canvas import half_of
 
 if TYPE_CHECKING:
+    from atlalign.registration.orienting import OrientationSearch
     from atlalign.registration.result import Registration
 
 # Beyond these a person should look; they are no verdict.
@@ -30,15 +33,18 @@ _LARGE_MEAN_UM, _LARGE_P95_UM = 1000, 2000
 _INCONSISTENT_PX = 1.0  # of the canvas: what labels and points of one and the same place can then differ by
 _DISAGREEING_UM = 200  # a cortical layer of the mouse: tissue may as well belong to the next one
 
+_DRAWN_EDGE_UM = 150.0  # as far as edges are blurred to
+
 # Below this, section and reference are of two looks, and a better registration may well correlate less.
 _ALIKE = 0.5
 
 
 class _Look(NamedTuple):
-    """The section on the canvas at one stage: what is seen, and where its tissue is."""
+    """The section on the canvas at one stage: what is seen, where its tissue is, and what is masked out."""
 
     image: NDArray[np.float32]
     tissue: NDArray[np.bool_]
+    hidden: NDArray[np.bool_]
 
 
 def measure(
@@ -46,9 +52,12 @@ def measure(
     *,
     disagreement: Disagreement | None = None,
     search: PositionSearch | None = None,
+    orientation: OrientationSearch | None = None,
     perceptual: bool | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Measure a registration on its canvas.
+
+    What a section's mask hides is not measured.
 
     Parameters
     ----------
@@ -57,6 +66,8 @@ def measure(
         What variations of the section gave: see `atlalign.registration.quality.disagreement`.
     search : PositionSearch, optional
         How the position was found, if it was searched for.
+    orientation : OrientationSearch, optional
+        What turning and mirroring the section would give.
     perceptual : bool, optional
         Whether to measure LPIPS. By default where its weights are on this computer, the canvas is large enough for it,
         and Keras is in use anyway, as it is with networks; nothing is fetched.
@@ -83,6 +94,7 @@ def measure(
         disagreement_median, ..._p95            scatter over variations in the tissue, um, if given
         position                                of the plane's middle, um
         position_search                         first and last position of the search, um, if given
+        orientation                             "as given", or what else was applied or fits better, if given
         pixel_size                              of a section pixel (x, y), um
         pixel_size_source                       "given", "estimated", "anchoring", or a part of the file
         background                              "bright" or "dark"
@@ -114,9 +126,11 @@ def measure(
     annotation = atlas.annotation_plane(canvas.plane, canvas.shape)
     tissue = (annotation > 0) & half_of(canvas.shape, canvas.hemisphere)
     mask = registration.section.tissue_mask(canvas.shape, grid_to_section=canvas.to_section)
+    drawn = registration.section.mask
+    hidden = np.zeros(canvas.shape, bool) if drawn is None else drawn.hides(canvas.shape, canvas.to_section)
     looks = {
-        "before": _Look(registration.moving, mask),
-        "after": _Look(field.warp(registration.moving), field.warp(mask.astype(np.float32)) >= 0.5),
+        "before": _Look(registration.moving, mask, hidden),
+        "after": _Look(field.warp(registration.moving), _warped(mask, field), _warped(hidden, field)),
     }
     structure = StructureMeasures(annotation, tissue, atlas.structures, canvas.pixel_um)
     reference = registration.reference
@@ -124,22 +138,25 @@ def measure(
     if perceptual is None:
         perceptual = "keras" in sys.modules and can_measure_lpips(canvas.shape)
     for when, look in looks.items():
-        found[f"tissue_overlap_{when}"] = _entry("tissue_overlap", _dice(look.tissue, tissue))
-        variance, edges = structure(look.image, look.tissue)
+        expected = tissue & ~look.hidden
+        found[f"tissue_overlap_{when}"] = _entry("tissue_overlap", _dice(look.tissue, expected))
+        variance, edges = structure(look.image, look.tissue & ~_near(look.hidden, canvas.pixel_um))
         found[f"structure_variance_{when}"] = _entry("structure_variance", variance)
         found[f"structure_ncc_{when}"] = _entry("structure_ncc", edges)
-        found[f"correlation_{when}"] = _entry("correlation", correlation(look.image, reference, tissue))
-        information = mi_img(reference, look.image, tissue) if tissue.any() else None
+        found[f"correlation_{when}"] = _entry("correlation", correlation(look.image, reference, expected))
+        information = mi_img(reference, look.image, expected) if expected.any() else None
         found[f"mutual_information_{when}"] = _entry("mutual_information", information)
         if perceptual:
-            found[f"lpips_{when}"] = _entry("lpips", measure_lpips(reference, look.image))
+            found[f"lpips_{when}"] = _entry("lpips", measure_lpips(reference * ~look.hidden, look.image))
     _flag_overlap(found)
     _flag_if_worse(found, "structure_variance")
     _flag_if_worse(found, "correlation", only_from=_ALIKE)
-    found |= _of_field(registration, tissue)
+    found |= _of_field(registration, tissue & ~looks["after"].hidden)
     if disagreement is not None:
         found |= _of_variations(disagreement)
     found |= _of_place(registration, search)
+    if orientation is not None:
+        found["orientation"] = _entry("orientation", orientation.summary, *orientation.doubts())
     found |= _of_section(registration)
     found["missing_parts"] = _of_missing(registration, mask, looks["after"].tissue, tissue)
     ordered = {name: found[name] for name in entry_names() if name in found}
@@ -274,6 +291,17 @@ def _of_missing(
             *reasons,
         ]
     return _entry("missing_parts", parts, *reasons)
+
+
+def _warped(mask: NDArray[np.bool_], field: DisplacementField) -> NDArray[np.bool_]:
+    return field.warp(mask.astype(np.float32)) >= 0.5
+
+
+def _near(hidden: NDArray[np.bool_], pixel_um: tuple[float, float]) -> NDArray[np.bool_]:
+    """Return what is masked out and what borders on it: an edge that a person drew is none of the tissue's."""
+    if not hidden.any():
+        return hidden
+    return ndimage.distance_transform_edt(~hidden, sampling=(pixel_um[1], pixel_um[0])) <= _DRAWN_EDGE_UM
 
 
 def _dice(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:

@@ -83,6 +83,7 @@ QUANTITIES: dict[str, Quantity] = {
     ),
     "position": Quantity("position", "of the plane's middle along the anterior-posterior axis", "um"),
     "position_search": Quantity("position search", "first and last position that the search went through", "um"),
+    "orientation": Quantity("orientation", "how the section was turned and mirrored, or how it fits better"),
     "pixel_size": Quantity("pixel size", "of the section, across and down", "um"),
     "pixel_size_source": Quantity("pixel size from", "a person, the file, an anchoring, or the tissue's extent"),
     "background": Quantity("background", "how the section's background was understood"),

@@ -6,7 +6,7 @@ import shutil
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -74,6 +74,26 @@ def own(parts: Path, output: Path) -> Iterator[None]:
             if not has_blocks(parts):
                 shutil.rmtree(parts, ignore_errors=True)
             raise
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Make a folder of results, and keep other jobs off it; when nothing comes into it, remove it.
+
+    Raises
+    ------
+    AtlalignError
+        If another job is at work in the folder.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = folder / ".lock"
+    try:
+        with own(lock, folder):
+            yield
+            shutil.rmtree(lock, ignore_errors=True)
+    finally:
+        with suppress(OSError):
+            folder.rmdir()
 
 
 def begin_or_resume(parts: Path, settings: dict[str, Any], seed: int | None, new_seed: int, what: str) -> int:
@@ -157,7 +177,8 @@ def _lock(file: BinaryIO, output: Path) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise AtlalignError(
-            f"Only one job at a time can make a file. Received: {output}, at which another job is at work. "
+            "Only one job at a time can make a file or fill a folder. "
+            f"Received: {output}, at which another job is at work. "
             "Wait until it ends, or choose another name."
         ) from None
     except OSError:  # a file system without locks is no reason to refuse the work

@@ -78,6 +78,7 @@ def test_every_public_module_is_in_the_reference():
     [
         (train.app, "global", "train"),
         (train.app, "local", "train"),
+        (train.app, "position", "train"),
         (dataset.app, "simulate", "train"),
         (dataset.app, "augment", "datasets"),
         (dataset.app, "from-quint", "datasets"),

@@ -204,5 +204,7 @@ def _serve(folder: "LabelFolder", person: str, port: int, browser: bool) -> None
     typer.echo("Stop with Ctrl-C.")
     try:
         server.run(browser=browser)
+    except KeyboardInterrupt:
+        typer.echo("Stopped. Everything is saved; the same call goes on.")
     finally:
         workspace.wait()

@@ -7,7 +7,6 @@ from typing import Any
 from bokeh.models import (
     Checkbox,
     Div,
-    InlineStyleSheet,
     LinearColorMapper,
     RangeSlider,
     Select,
@@ -54,8 +53,8 @@ PALETTES: dict[str, tuple[str, ...]] = {
     "cividis": tuple(Cividis256),
 }
 
-_STYLE = InlineStyleSheet(
-    css="""
+# Text, since a style sheet that is a model belongs to one document.
+_STYLE = """
 :host { color: var(--ink); font: 12px/1.35 var(--font); width: 100%; }
 .bk-input { background: var(--field); color: var(--ink); border: 1px solid var(--line); border-radius: 5px;
   font: inherit; min-height: 26px; padding: 2px 7px; }
@@ -73,7 +72,6 @@ label, .bk-slider-title { color: var(--soft); font: inherit; }
 input[type=checkbox] { accent-color: var(--accent); width: 14px; height: 14px; margin: 0 6px 0 0; }
 .bk-input-group > label, label.bk-label { margin-bottom: 2px; }
 """
-)
 
 
 class Controls:
@@ -191,8 +189,7 @@ def _thresholds_to(slider: RangeSlider, mapper: LinearColorMapper):
     )
 
 
-_WORDS = InlineStyleSheet(
-    css="""
+_WORDS = """
 :host { color: var(--ink); font: 12px/1.4 var(--font); overflow: auto; scrollbar-width: thin;
   scrollbar-color: var(--line) transparent; }
 :host > div, .bk-clearfix { width: 100%; height: 100%; }
@@ -227,6 +224,5 @@ tr.here td { background: var(--hover); } td.bad { color: var(--bad); font-weight
   text-overflow: ellipsis; }
 .message.bad { color: #ff9d9d; white-space: normal; line-height: 1.2; } .message.good { color: var(--good); }
 """
-)
 
 _LOOK = {"sizing_mode": "stretch_width", "margin": 0, "stylesheets": [_STYLE]}

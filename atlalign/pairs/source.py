@@ -192,7 +192,8 @@ class PairSource:
         reference = _augment(augmenter_ref, self.reference(index), rng)
         moving = _augment(augmenter_mov, moving, rng)
         if self._mirror and rng.random() < self._mirror:
-            reference, moving, *fields = _mirrored(reference, moving, *fields)
+            reference, moving, *mirrored = _mirrored(reference, moving, *fields)
+            fields = mirrored[0], mirrored[1]
         registered = DisplacementField.from_deltas_xy(fields[0]).warp(moving)
         return Pair(reference, moving, registered, *fields)
 
@@ -253,7 +254,7 @@ class PairSource:
 
 def _mirrored(*arrays: NDArray) -> list[NDArray[np.float32]]:
     """Mirror images (h, w) left to right, and fields (h, w, 2), whose x changes its sign."""
-    signs = {2: np.float32(1), 3: np.float32([-1, 1])}
+    signs = {2: np.array(1, np.float32), 3: np.array([-1, 1], np.float32)}
     return [np.ascontiguousarray(array[:, ::-1] * signs[array.ndim]) for array in arrays]
 
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import shutil
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from atlalign._jobs import require_positive
-from atlalign._parts import own
+from atlalign._parts import alone_in
 from atlalign._progress import no_progress
 from atlalign._workers import thread_share, workforce
 from atlalign.errors import InvalidFileError
@@ -193,7 +192,7 @@ def _outcomes(
     sent = (
         [replace(job, section=job.section.absolute(), mask=_absolute(job.mask)) for job in missing] if dask else missing
     )
-    with workforce(workers, dask, threads=threads) as run, _own(files.folder):
+    with workforce(workers, dask, threads=threads) as run, alone_in(files.folder):
         for outcome in settled:
             table.add(outcome)
             yield outcome
@@ -223,20 +222,6 @@ def _settled(job: SectionJob, files: BatchFiles, requests: Requests, redo: bool)
         return None if redo or not is_done(result, requests.of(job)) else Outcome.saved(job, result, earlier=True)
     except (OSError, InvalidFileError):  # the section's file is missing, or the record is damaged
         return None
-
-
-@contextmanager
-def _own(folder: Path) -> Iterator[None]:
-    """Make the folder, and keep other batches off it; when nothing comes into it, remove it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = folder / ".batch"
-    try:
-        with own(lock, folder):
-            yield
-            shutil.rmtree(lock, ignore_errors=True)
-    finally:
-        with suppress(OSError):
-            folder.rmdir()
 
 
 def _absolute(path: Any) -> Any:

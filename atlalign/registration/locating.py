@@ -200,8 +200,8 @@ def default_position_model(atlas: Atlas) -> os.PathLike | None:
     """
     from atlalign.weights import default_models
 
-    path = default_models().get("position")
+    path = default_models()["position"]
     is_its_atlas = atlas.name != "phantom" and all(
         abs(extent / trained - 1) < 0.01 for extent, trained in zip(atlas.shape_um, _TRAINED_UM, strict=True)
     )
-    return path if path is not None and path.is_file() and is_its_atlas else None
+    return path if path.is_file() and is_its_atlas else None

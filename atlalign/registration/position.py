@@ -127,9 +127,9 @@ def load_position_model(model: Any = None) -> Any:
         If it is a model of another kind.
     """
     if model is None:
-        model = default_models().get("position")
-        if model is None or not model.is_file():
-            raise MissingWeightsError("default", model or default_models()["global"].with_name("position.keras"))
+        model = default_models()["position"]
+        if not model.is_file():
+            raise MissingWeightsError("default", model)
     # Keras is loaded only by whom it serves.
     from atlalign.ml_utils.models import check_is_position_model, load_model
 

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from atlalign.registration.quality import QUANTITIES, Disagreement, PositionSearch, flags, measure
+from atlalign.registration.quality import QUANTITIES, flags
 from atlalign.registration.result import Registration
 from atlalign.registration.saved import SavedRegistration
 from atlalign.report.pictures import (
@@ -29,30 +29,6 @@ _THUMBNAIL, _OVERLAY = 300, 1200  # px
 _BETWEEN = {"pixel_size": " x ", "position_search": " to "}
 _LISTED = 4  # of more numbers the table gives a summary
 _MARKS = {"higher": "higher is better", "lower": "lower is better", "": ""}
-
-
-@dataclass(frozen=True, eq=False)
-class ReportSection:
-    """A registration, and what else is known of it.
-
-    Attributes
-    ----------
-    registration : Registration or SavedRegistration
-    disagreement : Disagreement, optional
-        What variations of the section gave; by default what the registration has of it.
-    search : PositionSearch, optional
-        How its position was found.
-    """
-
-    registration: Registration | SavedRegistration
-    disagreement: Disagreement | None = None
-    search: PositionSearch | None = None
-
-    def quality(self) -> dict[str, dict[str, Any]]:
-        """Return the quantities: of a saved registration as its folder has them, else measured now."""
-        if isinstance(self.registration, SavedRegistration) or (self.disagreement is None and self.search is None):
-            return self.registration.quality()
-        return measure(self.registration, disagreement=self.disagreement, search=self.search)
 
 
 @dataclass(frozen=True)
@@ -73,12 +49,12 @@ class SectionPage:
     n_flags: int
 
 
-def section_page(section: ReportSection, number: int) -> SectionPage:
+def section_page(registration: Registration | SavedRegistration, number: int) -> SectionPage:
     """Return the HTML of one section.
 
     Parameters
     ----------
-    section : ReportSection
+    registration : Registration or SavedRegistration
     number : int
         Its number in the report, from 1.
 
@@ -89,12 +65,11 @@ def section_page(section: ReportSection, number: int) -> SectionPage:
     >>> def nothing_to_do(reference, moving):
     ...     return np.zeros((*reference.shape, 2), np.float32)
     >>> registration = register(atlas.reference_plane(6000), atlas, position_um=6000, local_model=nothing_to_do)
-    >>> page = section_page(ReportSection(registration), 1)
+    >>> page = section_page(registration, 1)
     >>> page.n_flags, page.body.count("<figure>")
     (1, 6)
     """
-    registration = section.registration
-    quality, views = section.quality(), take_views(registration)
+    quality, views = registration.quality(), take_views(registration)
     sentences, structures = flags(quality), registration.atlas.structures
     name = html.escape(registration.section.name)
     after = draw_with_outlines(views.after, views.annotation, structures)
@@ -103,7 +78,7 @@ def section_page(section: ReportSection, number: int) -> SectionPage:
         f'<img alt="" src="{data_uri(at_most(after, _THUMBNAIL))}">{name}</a>'
         f'<div class="soft">{registration.canvas.plane.position_um:.0f} um</div>{_plain_list(sentences)}</div>\n'
     )
-    figures = "\n".join(_figures(section, views, after))
+    figures = "\n".join(_figures(registration, views, after))
     body = (
         f'<section id="section-{number}">\n<h2>{name}</h2>\n'
         f'<p class="soft">{html.escape(_where(registration))}</p>\n{_flag_list(sentences)}\n'
@@ -126,8 +101,8 @@ def _where(registration: Registration | SavedRegistration) -> str:
     return "; ".join(parts) + ". Pictures on the canvas are upright; their left is the animal's right."
 
 
-def _figures(section: ReportSection, views: Views, after: NDArray[np.uint8]) -> Iterator[str]:
-    structures = section.registration.atlas.structures
+def _figures(registration: Registration | SavedRegistration, views: Views, after: NDArray[np.uint8]) -> Iterator[str]:
+    structures = registration.atlas.structures
     before = draw_with_outlines(views.before, views.annotation, structures)
     yield _figure(before, "Before", "the section as it was placed, with the structures where the atlas has them.")
     yield _figure(after, "After", "registered, with the same outlines.")
@@ -138,7 +113,7 @@ def _figures(section: ReportSection, views: Views, after: NDArray[np.uint8]) -> 
     displacement = draw_map(views.displacement_um, views.annotation, "viridis", views.folds)
     folds = " Red: folds." if views.folds.any() else ""
     yield _figure(displacement.picture, "Displacement", f"how far the field moves the tissue.{folds}", displacement)
-    disagreement = section.disagreement or section.registration.disagreement
+    disagreement = registration.disagreement
     if disagreement is not None:
         map_um = cv2.resize(disagreement.map_um, views.annotation.shape[::-1], interpolation=cv2.INTER_NEAREST)
         heat = draw_map(map_um, views.annotation, "magma")
@@ -147,9 +122,9 @@ def _figures(section: ReportSection, views: Views, after: NDArray[np.uint8]) -> 
         yield _figure(heat.picture, "Disagreement", text, heat)
     overlay = at_most(views.overlay, _OVERLAY)
     yield _figure(overlay, "Outlines", "the section as its file has it, with the outlines of its structures.")
-    if section.search is not None:
+    if registration.search is not None:
         text = "how well planes at other positions fit; the line is the position that was taken."
-        yield _figure(draw_curve(section.search), "Position search", text)
+        yield _figure(draw_curve(registration.search), "Position search", text)
 
 
 def _figure(picture: NDArray[np.uint8] | str, title: str, text: str, heat: HeatMap | None = None) -> str:

@@ -16,9 +16,9 @@ from atlalign.registration.files import RegistrationFiles
 from atlalign.registration.result import Registration
 from atlalign.registration.saved import SavedRegistration, read_registration
 from atlalign.report.page import begin_page, end_page
-from atlalign.report.sections import ReportSection, section_page
+from atlalign.report.sections import section_page
 
-Reportable = Registration | SavedRegistration | ReportSection | str | os.PathLike
+Reportable = Registration | SavedRegistration | str | os.PathLike
 
 
 def write_report(
@@ -38,9 +38,8 @@ def write_report(
     ----------
     path : path-like
         The file to write, whole or not at all; its folder must exist.
-    registrations : Registration, SavedRegistration, ReportSection, path-like, or an iterable of them
-        What to report on; a path is that of a result folder. A `ReportSection` adds the disagreement of variations and
-        the curve of a position search.
+    registrations : Registration, SavedRegistration, path-like, or an iterable of them
+        What to report on; a path is that of a result folder.
     title : str
         Heading of the page.
     failed : mapping of str to str, optional
@@ -99,7 +98,7 @@ def write_report(
     return path
 
 
-def _opened(sections: Iterable[Reportable], atlas: Atlas | None) -> Iterator[ReportSection]:
+def _opened(sections: Iterable[Reportable], atlas: Atlas | None) -> Iterator[Registration | SavedRegistration]:
     """Yield each section, read if it is a folder; folders of one atlas share it."""
     shared: dict[str, Atlas] = {}
     for section in sections:
@@ -107,7 +106,7 @@ def _opened(sections: Iterable[Reportable], atlas: Atlas | None) -> Iterator[Rep
             spec = str(RegistrationFiles(section).read_record().get("atlas"))
             section = read_registration(section, atlas=atlas or shared.get(spec))
             shared[spec] = section.atlas
-        yield section if isinstance(section, ReportSection) else ReportSection(section)
+        yield section
 
 
 def _summary(n: int, n_flagged: int, n_failed: int) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from atlalign._parts import alone_in
 from atlalign.errors import AtlalignError, one_line
 from atlalign.run_folder import RunFolder
 from atlalign.training.config import TrainingConfig
@@ -85,9 +86,10 @@ class Devices:
 
     @contextmanager
     def own_folder(self, folder: RunFolder) -> Iterator[RunFolder]:
-        """Yield the run folder, or to a process that does not lead a copy of it that vanishes after the block."""
+        """Yield the run folder, kept for this training; to a process that does not lead, a copy that vanishes again."""
         if self.leads:
-            yield folder
+            with alone_in(folder.path):
+                yield folder
             return
         with tempfile.TemporaryDirectory(prefix="atlalign-") as temporary:
             copy = RunFolder(temporary)

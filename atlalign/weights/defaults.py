@@ -8,13 +8,13 @@ _FOLDER = Path(__file__).resolve().parent
 
 
 def default_models() -> dict[str, Path]:
-    """Return where the default global and local network lie.
+    """Return where the default networks lie: global, local, and the one that proposes positions.
 
     The page on the default networks says what they were trained on, how far to trust them, and what to cite.
 
     Examples
     --------
     >>> {kind: path.name for kind, path in default_models().items()}
-    {'global': 'global.keras', 'local': 'local.keras'}
+    {'global': 'global.keras', 'local': 'local.keras', 'position': 'position.keras'}
     """
-    return {kind: _FOLDER / f"{kind}.keras" for kind in ("global", "local")}
+    return {kind: _FOLDER / f"{kind}.keras" for kind in ("global", "local", "position")}

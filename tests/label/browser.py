@@ -87,9 +87,7 @@ class Tab:
     def open(self, url):
         """Open an address and wait until its page is there."""
         self.driver.get(url)
-        self.wait_for("document.body.classList.contains('ready')")
-        self.wait_for("Bokeh.documents[0].is_idle")
-        time.sleep(0.3)
+        self.wait_for("window.Bokeh && document.body.classList.contains('ready')")
 
     def wait_for(self, condition, seconds=60, what=""):
         """Wait until a condition, JavaScript or a function, is true; returns its value."""
@@ -98,7 +96,7 @@ class Tab:
             value = condition() if callable(condition) else self.run(f"return {condition}")
             if value:
                 return value
-            assert time.monotonic() < until, f"waited in vain for {what or condition}: {self.message()!r}"
+            assert time.monotonic() < until, f"waited in vain for {what or condition}: {self.news()!r}"
             time.sleep(0.05)
 
     def run(self, script, *arguments):
@@ -113,6 +111,12 @@ class Tab:
         """Return the words in a place of the page, without their tags."""
         html = self.model(name, "text")
         return self.run("const e = document.createElement('div'); e.innerHTML = arguments[0]; return e.innerText", html)
+
+    def news(self):
+        """Return what the page shows, if it shows nothing that was waited for."""
+        return self.run("return document.body.innerText.slice(0, 300)") + self.run(
+            "return window.Bokeh?.documents?.[0]?.get_model_by_name('message')?.text ?? ''"
+        )
 
     def message(self):
         """Return the line of news."""

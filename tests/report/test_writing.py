@@ -9,7 +9,7 @@ import pytest
 from atlalign import Atlas, DisplacementField, Section, register
 from atlalign.registration import read_registration
 from atlalign.registration.quality import Disagreement, PositionSearch, Variation
-from atlalign.report import ReportSection, write_report
+from atlalign.report import write_report
 
 ATLAS = Atlas.load("phantom:100")
 IMAGE = ATLAS.reference_plane(6000, (160, 228))
@@ -80,10 +80,9 @@ def test_disagreement_and_search_get_their_pictures(tmp_path):
     ]  # fmt: skip
     variation = Variation(np.eye(2, 3), 1.0, 0.0, False)
     scatter = np.where(ATLAS.annotation_plane(6000) > 0, 400, np.nan).astype(np.float32)
-    section = ReportSection(
-        registration, Disagreement(scatter, (variation,), "cortex"), PositionSearch([5000, 6000], [0.2, 0.4], 6000)
-    )
-    page = _write(tmp_path, section)
+    registration.disagreement = Disagreement(scatter, (variation,), "cortex")
+    registration.search = PositionSearch([5000, 6000], [0.2, 0.4], 6000)
+    page = _write(tmp_path, registration)
     assert {"Disagreement", "Position search"} <= set(_titles(page))
     assert "edge of the search" in page
     assert "most in cortex" in page

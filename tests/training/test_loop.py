@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from atlalign._parts import alone_in
 from atlalign.errors import AtlalignError, ModelError
 from atlalign.ml_utils.callbacks import recorder
 from atlalign.ml_utils.models import load_model
@@ -228,3 +229,17 @@ def test_a_folder_in_the_place_of_a_model_is_found_before_training(data, tmp_pat
     (tmp_path / "run" / "best.keras").mkdir(parents=True)
     with pytest.raises(IsADirectoryError, match=r"best\.keras"):
         fit(config(data, tmp_path / "run"))
+
+
+def test_two_trainings_do_not_share_a_folder(data, tmp_path):
+    with (
+        alone_in(tmp_path / "run"),
+        pytest.raises(AtlalignError, match="one job at a time .* fill a folder. Received: .*run, at which another job"),
+    ):
+        fit(config(data, tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_finished_run_leaves_no_lock(data, tmp_path):
+    folder = fit(config(data, tmp_path / "run", epochs=1))
+    assert [path.name for path in folder.path.iterdir() if path.name.startswith(".")] == []

@@ -9,6 +9,7 @@ Needs the packages chromium and chromium-driver, and selenium. Example:
 import argparse
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import imageio.v3 as iio
@@ -23,7 +24,7 @@ from atlalign.label import LabelFolder, LabelSession  # noqa: E402
 from tests.label.browser import Served, chromium  # noqa: E402
 
 _POSITIONS_UM = (4200, 4800, 5400, 6000, 6600, 7200)
-_COLOURS = 160  # of a picture in the documentation: half the size, and nobody sees it
+_STILL_SECONDS = 0.6  # until what was said is drawn
 
 
 def make_folder(folder: Path, spec: str) -> None:
@@ -78,10 +79,14 @@ def take(tab, url: str, out: Path, only: str, spec: str) -> None:
 
     def shot(name: str) -> None:
         if only in ("", name):
+            time.sleep(_STILL_SECONDS)
             path = out / f"{name}.png"
             tab.driver.save_screenshot(str(path))
             if only:
-                Image.open(path).convert("RGB").quantize(_COLOURS).save(path, optimize=True)
+                few = (
+                    Image.open(path).convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+                )
+                few.save(path, optimize=True)
 
     tab.open(f"{url}?section=mouse7_s003")
     shot("opened")
@@ -92,9 +97,10 @@ def take(tab, url: str, out: Path, only: str, spec: str) -> None:
         ((0.22, 0.55), (0.235, 0.56)),
         ((0.78, 0.56), (0.765, 0.565)),
     )
-    for start, end in pairs:
-        tab.saved(lambda place=at(*start): tab.click("overlay", *place))
-        tab.saved(lambda start=at(*start), end=at(*end): tab.drag("overlay", start, end))
+    for first, last in pairs:
+        start, end = at(*first), at(*last)
+        tab.saved(lambda place=start: tab.click("overlay", *place))
+        tab.saved(lambda start=start, end=end: tab.drag("overlay", start, end))
     tab.press("g")
     tab.hover("overlay", *at(0.36, 0.5))
     tab.wait_for("document.getElementById('structure').textContent.trim()", 10)

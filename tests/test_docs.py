@@ -12,7 +12,7 @@ import pytest
 import typer.main
 
 import atlalign
-from atlalign.cli import dataset, evaluate, points, register, train, weights
+from atlalign.cli import dataset, evaluate, label, points, register, train, weights
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
@@ -82,6 +82,8 @@ def test_every_public_module_is_in_the_reference():
         (dataset.app, "simulate", "train"),
         (dataset.app, "augment", "datasets"),
         (dataset.app, "from-quint", "datasets"),
+        (dataset.app, "from-labels", "label"),
+        (label.label_command, None, "label"),
         (weights.app, "list", "weights"),
         (weights.app, "fetch", "weights"),
         (evaluate.evaluate_command, None, "evaluate"),

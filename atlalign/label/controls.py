@@ -131,7 +131,7 @@ class Controls:
         }
         self.note = TextAreaInput(name="note", placeholder="Note on this section", rows=4, **_LOOK)
         self.words = {
-            name: Div(name=name, text="", margin=0, sizing_mode="stretch_both", stylesheets=[_WORDS])
+            name: Div(name=name, text="", disable_math=True, margin=0, sizing_mode="stretch_both", stylesheets=[_WORDS])
             for name in ("sections", "states", "figures", "pairs", "title", "message")
         }
         # Through the first the page says what was pressed; through the second it is told how to look.
@@ -201,7 +201,7 @@ button:hover, li[data-command]:hover, tr[data-command]:hover { background: var(-
 button.on { background: var(--accent); border-color: var(--accent); color: #06121c; font-weight: 600; }
 button.on.bad { background: var(--bad); border-color: var(--bad); color: #fff; }
 button:disabled { opacity: .4; cursor: default; }
-.row { display: flex; gap: 4px; } .row button { flex: 1 1 auto; padding: 3px 4px; font-size: 11.5px; }
+.row { display: flex; gap: 3px; } .row button { flex: 1 1 auto; padding: 3px 0; font-size: 11px; min-width: 0; }
 .soft { color: var(--soft); }
 li.section { display: flex; align-items: center; gap: 8px; padding: 5px 8px; border-radius: 5px; overflow: hidden; }
 li.section b { font-weight: 500; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
@@ -210,12 +210,13 @@ li.section.here { background: var(--hover); box-shadow: inset 2px 0 var(--accent
 .dot.corrected { background: var(--good); border-color: var(--good); }
 .dot.rejected { background: var(--bad); border-color: var(--bad); }
 .noted::after { content: "✎"; margin-left: auto; color: var(--soft); }
-dl { display: grid; grid-template-columns: auto 1fr; gap: 3px 8px; margin: 0; white-space: nowrap; }
-dt { color: var(--soft); } dd { margin: 0; text-align: right; font-variant-numeric: tabular-nums; font-weight: 600; }
+dl { margin: 0; }
+dl div { display: flex; justify-content: space-between; gap: 6px; white-space: nowrap; padding: 1px 0; }
+dt { color: var(--soft); } dd { margin: 0; font-variant-numeric: tabular-nums; font-weight: 600; }
 dd.bad { color: var(--bad); } dd.good { color: var(--good); }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: 11.5px; }
 th { text-align: left; font-weight: 500; color: var(--soft); position: sticky; top: 0; background: var(--panel); }
-th, td { padding: 3px 6px; } td.n, th.n { text-align: right; }
+th, td { padding: 3px 3px; white-space: nowrap; } td.n, th.n { text-align: right; }
 tr.here td { background: var(--hover); } td.bad { color: var(--bad); font-weight: 600; }
 .swatch { display: inline-block; width: 9px; height: 9px; border-radius: 50%; margin-right: 6px; }
 .title b { font-size: 15px; font-weight: 600; } .title { display: flex; gap: 14px; align-items: center;

@@ -39,7 +39,7 @@ class Pair:
     Attributes
     ----------
     number : int
-        What the pair is called; no two of a section have the same.
+        What the pair is called; no two of a section have the same. Those that were sampled count down from -1.
     reference_xy : (float, float)
         In the atlas's slice.
     moving_xy : (float, float)
@@ -114,7 +114,7 @@ class Labels:
     @property
     def next_number(self) -> int:
         """A number that no pair has."""
-        return max((pair.number for pair in self.pairs), default=0) + 1
+        return max((0, *(pair.number for pair in self.pairs))) + 1
 
     def pair(self, number: int) -> Pair:
         """Return the pair of a number.

@@ -270,7 +270,7 @@ class Page:
             self.view.pending, self.view.selected = (name, x, y), None
             self.refresh(fields=False)
             other = "atlas" if name == "section" else "section"
-            self.say(f"Now click the same place in the {other}, or press Enter for the place that is proposed.")
+            self.say(f"Now click the same place in the {other}, or press Enter.")
 
     def _press(self, name: str, x: float, y: float) -> None:
         number = self._near(name, x, y)
@@ -332,7 +332,8 @@ class Page:
         controls.method.value = labels.method
         controls.checks["symmetric"].active = labels.symmetric
         controls.checks["hold"].active = labels.hold
-        controls.note.value = labels.note
+        if controls.note.value_input != labels.note:  # else it is being written: the next letter would be lost
+            controls.note.update(value=labels.note, value_input=labels.note)
         plane = self.session.subject.plane_of(labels)
         if plane is not None:
             controls.position.value = min(max(plane.position_um, 0), controls.position.end)
@@ -380,7 +381,7 @@ class Page:
         controls = self.controls
         controls.command.on_change("text", lambda _, __, text: self.run(text.rpartition("#")[0]))
         self._wire(controls.method, "value", lambda value: self.session.set_method(value))
-        self._wire(controls.note, "value", lambda value: self.session.set_note(value), fields=False)
+        self._wire(controls.note, "value_input", lambda value: self.session.set_note(value), fields=False)
         self._wire(controls.checks["symmetric"], "active", lambda on: self.session.set_symmetric(on), fields=False)
         self._wire(controls.checks["hold"], "active", lambda on: self.session.set_hold(on))
         self._wire(controls.position, "value_throttled", lambda value: self.session.set_position(value))

@@ -21,10 +21,11 @@ from bokeh.plotting import figure
 
 from atlalign.label.labels import Pair
 from atlalign.label.pictures import Outlines
-from atlalign.label.words import colour_of
+from atlalign.label.words import colour_of, name_of
 
 NEAR = 9  # screen px: a press nearer to a point takes hold of it
 
+_COLUMNS = ("x", "y", "number", "name", "fill", "line", "size", "alpha", "label")
 _MISSED = "#ff4d4d"
 _GRID_PALETTE = ("#00000000", "#35e0ff70", "#ff2f2fd0")
 
@@ -90,6 +91,7 @@ class Panel:
             background_fill_color="#000000",
             border_fill_color="#000000",
             outline_line_color=None,
+            stylesheets=["* { --outline-style: none; }"],
         )
         self.figure.axis.visible = False
         self.figure.grid.visible = False
@@ -126,8 +128,7 @@ class Panel:
         self.figure.add_layout(self.arrows)
 
     def _add_points(self, width: int, height: int) -> None:
-        columns = ("x", "y", "number", "name", "fill", "line", "size", "alpha")
-        self.points = ColumnDataSource({name: [] for name in columns})
+        self.points = ColumnDataSource({name: [] for name in _COLUMNS})
         renderer = self.figure.scatter(
             "x",
             "y",
@@ -146,9 +147,13 @@ class Panel:
             x_offset=8,
             y_offset=-6,
             text_color="line",
-            text_font_size="12px",
+            text_font_size="11px",
             text_font_style="bold",
-            text_outline_color="#000000",
+            text_baseline="bottom",
+            background_fill_color="#000000",
+            background_fill_alpha="label",
+            padding=2,
+            border_radius=3,
             source=self.points,
         )
         names.selection_glyph = names.nonselection_glyph = None
@@ -249,10 +254,11 @@ def point_rows(
     >>> rows["name"], rows["size"]
     (['1'], [15])
     """
-    rows: dict[str, list] = {name: [] for name in ("x", "y", "number", "name", "fill", "line", "size", "alpha")}
+    rows: dict[str, list] = {name: [] for name in _COLUMNS}
 
     def add(x: float, y: float, number: int, name: str, colour: str, line: str, size: int, alpha: float) -> None:
-        for key, value in zip(rows, (float(x), float(y), number, name, colour, line, size, alpha), strict=True):
+        label = 0.6 if name else 0.0  # how dark the ground of the name is
+        for key, value in zip(rows, (float(x), float(y), number, name, colour, line, size, alpha, label), strict=True):
             rows[key].append(value)
 
     for pair, (x, y) in zip(pairs, places, strict=True):
@@ -261,7 +267,7 @@ def point_rows(
         if pair.automatic:
             add(x, y, pair.number, "", colour, line, 11 if pair.number == selected else 7, 0.35 if hold else 0.0)
         else:
-            add(x, y, pair.number, str(pair.number), colour, line, 15 if pair.number == selected else 11, 0.85)
+            add(x, y, pair.number, name_of(pair.number), colour, line, 15 if pair.number == selected else 11, 0.85)
     for place, name, alpha in ((pending, "?", 0.85), (predicted, "⏎", 0.0)):
         if place is not None:
             add(*place, 0, name, "#ffffff", "#ffffff", 13, alpha)

@@ -154,6 +154,7 @@ def draw_grid(maps: tuple[np.ndarray, np.ndarray], folds: np.ndarray) -> np.ndar
         cells = np.floor(positions / np.float32(step)).astype(np.int16)
         grid[:, 1:][cells[:, 1:] != cells[:, :-1]] = GRID
         grid[1:][cells[1:] != cells[:-1]] = GRID
+    grid = cv2.dilate(grid, np.ones((2, 2), np.uint8)).astype(np.uint8)  # so that a smaller copy of it has no gaps
     if folds.any():
         folded = cv2.resize(folds.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
         grid[folded > 0] = FOLD

@@ -184,8 +184,12 @@ class LabelSession:
         self._commit(replace(self._labels, state=state), corrects=False)
 
     def set_note(self, note: str) -> None:
-        """Keep some words with the section."""
-        self._commit(replace(self._labels, note=note), corrects=False)
+        """Keep some words with the section; letter by letter, they are one step to undo."""
+        labels = replace(self._labels, note=note)
+        if self._undo and replace(self._undo[-1], note=note) == labels and self._undo[-1].note != self._labels.note:
+            self._take(labels)
+        else:
+            self._commit(labels, corrects=False)
 
     def set_position(self, position_um: float) -> None:
         """Move the plane along the anterior-posterior axis.
@@ -305,7 +309,7 @@ def initial_labels(subject: Subject) -> Labels:
     moving = subject.automatic.transform_points(points) if len(points) else points
     return Labels(
         tuple(
-            Pair(number, _point(reference), _point(there), automatic=True)
+            Pair(-number, _point(reference), _point(there), automatic=True)
             for number, (reference, there) in enumerate(zip(points, moving, strict=True), start=1)
         )
     )

@@ -41,6 +41,17 @@ def colour_of(pair: Pair) -> str:
     return _AUTOMATIC if pair.automatic else _COLOURS[pair.number % len(_COLOURS)]
 
 
+def name_of(number: int) -> str:
+    """Return what the page calls a pair: those that were automatic begin with an a.
+
+    Examples
+    --------
+    >>> name_of(3), name_of(-3)
+    ('3', 'a3')
+    """
+    return str(number) if number > 0 else f"a{-number}"
+
+
 def list_of_sections(lines: Sequence[Line], here: str) -> str:
     """Return the list of sections.
 
@@ -84,7 +95,7 @@ def figures(numbers: dict[str, float | None], labels: Labels) -> str:
         ("pairs placed", str(len(labels.placed)), ""),
         ("automatic", str(len(labels.pairs) - len(labels.placed)) + ("" if labels.hold else " (off)"), ""),
     ]
-    lines = (f'<dt>{name}</dt><dd class="{classes}">{value}</dd>' for name, value, classes in rows)
+    lines = (f'<div><dt>{name}</dt><dd class="{classes}">{value}</dd></div>' for name, value, classes in rows)
     return f"<dl>{''.join(lines)}</dl>"
 
 
@@ -103,14 +114,15 @@ def table_of_pairs(labels: Labels, residuals: dict[int, float], selected: int | 
     for pair in labels.placed:
         residual, here = residuals.get(pair.number, 0.0), "here" if pair.number == selected else ""
         x, y = pair.reference_xy
-        twin = "" if pair.twin is None else f" ⇄ {pair.twin}"
+        bad = "bad" if residual > FAR_PX else ""
+        twin = "" if pair.twin is None else f" ⇄ {name_of(pair.twin)}"
         rows.append(
             f'<tr class="{here}" data-command="select:{pair.number}"><td><i class="swatch" '
-            f'style="background:{colour_of(pair)}"></i>{pair.number}{twin}</td>'
-            f'<td class="n">{x:.1f}, {y:.1f}</td><td class="n {"bad" if residual > FAR_PX else ""}">{residual:.2f}</td>'
+            f'style="background:{colour_of(pair)}"></i>{name_of(pair.number)}{twin}</td>'
+            f'<td class="n">{x:.0f}, {y:.0f}</td><td class="n {bad}">{residual:.2f} px</td>'
             f"</tr>"
         )
-    head = '<tr><th>pair</th><th class="n">atlas x, y</th><th class="n">residual, px</th></tr>'
+    head = '<tr><th>pair</th><th class="n">at</th><th class="n">residual</th></tr>'
     return f"<table><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table>"
 
 

@@ -124,6 +124,7 @@ class SupervisedGenerator(BatchGenerator):
             p_reg=p_reg,
             mirror=mirror,
             placements=placements,
+            inverse=return_inverse,
         )
         super().__init__(
             source,

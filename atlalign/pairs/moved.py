@@ -21,7 +21,7 @@ class MovedPair:
     img : ndarray, float32, (h, w)
         The stored moving image.
     deltas_xy, inv_deltas_xy : ndarray, float32, (h, w, 2)
-        Its label, moving to registered, and the inverse, in px.
+        Its label, moving to registered, and the inverse, in px; the inverse may be None, and is then not followed.
 
     Examples
     --------
@@ -35,11 +35,11 @@ class MovedPair:
     True
     """
 
-    def __init__(self, img: NDArray, deltas_xy: NDArray, inv_deltas_xy: NDArray):
+    def __init__(self, img: NDArray, deltas_xy: NDArray, inv_deltas_xy: NDArray | None):
         self._img = img
         self._grid = np.stack(pixel_grid(img.shape), axis=-1)
         self._label = self._grid + deltas_xy
-        self._inverse = self._grid + inv_deltas_xy
+        self._inverse = None if inv_deltas_xy is None else self._grid + inv_deltas_xy
         self._stored: NDArray | None = None  # positions in the stored image; None while they are the pixels themselves
 
     @property
@@ -48,9 +48,9 @@ class MovedPair:
         return (self._label - self._grid).astype(np.float32, copy=False)
 
     @property
-    def inv_deltas_xy(self) -> NDArray[np.float32]:
-        """Its inverse, (h, w, 2) px."""
-        return (self._inverse - self._grid).astype(np.float32, copy=False)
+    def inv_deltas_xy(self) -> NDArray[np.float32] | None:
+        """Its inverse, (h, w, 2) px, None where it is not followed."""
+        return None if self._inverse is None else (self._inverse - self._grid).astype(np.float32, copy=False)
 
     @property
     def moving(self) -> NDArray[np.float32]:
@@ -62,7 +62,8 @@ class MovedPair:
         square = np.vstack([matrix, [0, 0, 1]])
         positions = transform_affine(square, self._grid)
         self._label = transform_affine(np.linalg.inv(square), self._label)
-        self._inverse = _sample_positions(self._inverse, positions)
+        if self._inverse is not None:
+            self._inverse = _sample_positions(self._inverse, positions)
         self._stored = positions
 
     def deform(self, deformation: Deformation, from_registered: bool) -> None:
@@ -79,11 +80,12 @@ class MovedPair:
         if from_registered:
             source = _sample_positions(self._label, positions)
             self._label = deformation.deformed_points(self._grid)
-            self._inverse = positions
+            self._inverse = None if self._inverse is None else positions
         else:
             source = positions
             self._label = deformation.deformed_points(self._label)
-            self._inverse = _sample_positions(self._inverse, positions)
+            if self._inverse is not None:
+                self._inverse = _sample_positions(self._inverse, positions)
         self._stored = source if self._stored is None else _sample_positions(self._stored, source)
 
 

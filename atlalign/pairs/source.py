@@ -27,14 +27,14 @@ class Pair(NamedTuple):
     reference, moving, registered : ndarray, float32, (h, w)
         Images in [0, 1].
     deltas_xy, inv_deltas_xy : ndarray, float32, (h, w, 2)
-        Fields moving -> registered and back, in px.
+        Fields moving -> registered and back, in px; the second None from a source that leaves it out.
     """
 
     reference: NDArray[np.float32]
     moving: NDArray[np.float32]
     registered: NDArray[np.float32]
     deltas_xy: NDArray[np.float32]
-    inv_deltas_xy: NDArray[np.float32]
+    inv_deltas_xy: NDArray[np.float32] | None
 
 
 class PairSource:
@@ -59,6 +59,8 @@ class PairSource:
     placements : ndarray (n, 2, 3), optional
         An affine map for each sample, from new to old pixels, that moves the moving image before anything else: what
         a global network found.
+    inverse : bool
+        Whether pairs have inverse fields: a quarter of the time that a pair takes.
 
     Attributes
     ----------
@@ -102,6 +104,7 @@ class PairSource:
         p_reg: float = 0.5,
         mirror: float = 0.0,
         placements: NDArray | None = None,
+        inverse: bool = True,
     ):
         if deformation is not None and deformation not in DEFORMATIONS:
             raise ValueError(f"deformation must be one of {', '.join(DEFORMATIONS)}. Received: {deformation!r}")
@@ -113,6 +116,7 @@ class PairSource:
         self._deformation = deformation
         self._p_reg = p_reg
         self._mirror = mirror
+        self._inverse = inverse
         self._files: dict[int, h5py.File] = {}
         self._files_owner = os.getpid()
         shapes, stored, image_ids, dataset_ids = [], [], [], []
@@ -184,18 +188,18 @@ class PairSource:
             If its fields are not finite.
         """
         rng = np.random.default_rng(random_state)
-        moving, fields = self.stored_image(index), self._stored_fields(index)
+        moving, (deltas_xy, inv_deltas_xy) = self.stored_image(index), self._stored_fields(index)
         if self.placements is not None or self._deformation is not None:
-            moved = self._move(MovedPair(moving, *fields), index, rng)
-            moving, fields = moved.moving, (moved.deltas_xy, moved.inv_deltas_xy)
+            moved = self._move(MovedPair(moving, deltas_xy, inv_deltas_xy), index, rng)
+            moving, deltas_xy, inv_deltas_xy = moved.moving, moved.deltas_xy, moved.inv_deltas_xy
         augmenter_ref, augmenter_mov = self._augmenters
         reference = _augment(augmenter_ref, self.reference(index), rng)
         moving = _augment(augmenter_mov, moving, rng)
         if self._mirror and rng.random() < self._mirror:
-            reference, moving, *mirrored = _mirrored(reference, moving, *fields)
-            fields = mirrored[0], mirrored[1]
-        registered = DisplacementField.from_deltas_xy(fields[0]).warp(moving)
-        return Pair(reference, moving, registered, *fields)
+            reference, moving, deltas_xy = _mirrored(reference), _mirrored(moving), _mirrored(deltas_xy)
+            inv_deltas_xy = None if inv_deltas_xy is None else _mirrored(inv_deltas_xy)
+        registered = DisplacementField.from_deltas_xy(deltas_xy).warp(moving)
+        return Pair(reference, moving, registered, deltas_xy, inv_deltas_xy)
 
     def _move(self, pair: MovedPair, index: int, rng: np.random.Generator) -> MovedPair:
         if self.placements is not None:
@@ -208,19 +212,20 @@ class PairSource:
     def batch(self, indexes: Sequence[int], seeds: Sequence[Any]) -> Pair:
         """Return several samples, each changed by its own seed, stacked: arrays (n, h, w) and (n, h, w, 2)."""
         pairs = [self.pair(index, seed) for index, seed in zip(indexes, seeds, strict=True)]
-        return Pair(*(np.stack(column) for column in zip(*pairs, strict=True)))
+        return Pair(*(None if column[0] is None else np.stack(column) for column in zip(*pairs, strict=True)))  # type: ignore[arg-type]
 
-    def _stored_fields(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def _stored_fields(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         number, row = self._locate(index)
         file = self._open(number)
         with naming_damage(self.paths[number]):
-            deltas_xy, inv_deltas_xy = (file[name][row].astype(np.float32) for name in ("deltas_xy", "inv_deltas_xy"))
-        if not np.isfinite(deltas_xy).all() or not np.isfinite(inv_deltas_xy).all():
+            names = ("deltas_xy", "inv_deltas_xy")[: 1 + self._inverse]
+            fields = [file[name][row].astype(np.float32) for name in names]
+        if not all(np.isfinite(field).all() for field in fields):
             raise InvalidFileError(
                 f"Fields must be finite. Received: sample {row} of {self.paths[number]}. "
                 f"See: atlalign dataset check '{self.paths[number]}'"
             )
-        return deltas_xy, inv_deltas_xy
+        return fields[0], fields[1] if self._inverse else None
 
     def _locate(self, index: int) -> tuple[int, int]:
         number = int(np.searchsorted(self._ends, index, side="right"))
@@ -252,10 +257,10 @@ class PairSource:
         self.__dict__ = {**state, "_augmenters": pickle.loads(state["_augmenters"])}
 
 
-def _mirrored(*arrays: NDArray) -> list[NDArray[np.float32]]:
-    """Mirror images (h, w) left to right, and fields (h, w, 2), whose x changes its sign."""
-    signs = {2: np.array(1, np.float32), 3: np.array([-1, 1], np.float32)}
-    return [np.ascontiguousarray(array[:, ::-1] * signs[array.ndim]) for array in arrays]
+def _mirrored(array: NDArray) -> NDArray[np.float32]:
+    """Mirror an image (h, w) left to right, or a field (h, w, 2), whose x changes its sign."""
+    signs = np.array(1 if array.ndim == 2 else [-1, 1], dtype=np.float32)
+    return np.ascontiguousarray(array[:, ::-1] * signs)
 
 
 def load_atlas(given, stored: str, path: Path) -> Atlas:

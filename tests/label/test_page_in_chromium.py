@@ -195,12 +195,14 @@ def test_next_and_previous_by_key_and_by_the_list(opened, project):
     opened.wait_for("document.title.startsWith('brain_s002') && document.body.classList.contains('ready')")
 
 
-def test_a_note_is_written_without_its_letters_being_commands(opened, said):
+def test_a_note_is_saved_letter_by_letter_and_no_letter_is_a_command(opened, said):
     opened.press("t")
-    opened.saved(lambda: opened.press("torn, xnz", "\ue00c"))
+    opened.press("torn, xnz")
+    opened.wait_for(lambda: "torn, xnz" in opened.model("sections", "text"), what="the note")
     assert said()["note"] == "torn, xnz"
     assert said()["state"] == "untouched"
-    assert "torn, xnz" in opened.model("sections", "text")
+    opened.press("\ue00c", "r")
+    opened.wait_for(lambda: said()["state"] == "rejected", what="a command")
 
 
 def test_space_switches_between_two_positions_of_the_blend(opened):
@@ -249,6 +251,15 @@ def test_the_plane_moves_by_key_and_the_atlas_follows(opened, said):
     assert opened.brightness("atlas", 0) != before
     assert "6 000 µm" in opened.text("title")
     assert said()["corners_um"][0][0] == 6000
+
+
+def test_the_atlas_follows_the_slider_of_the_position(opened, said):
+    before = opened.brightness("atlas", 0)
+    position = "Bokeh.documents[0].get_model_by_name('position')"
+    opened.run(f"{position}.value = 7000")
+    opened.wait_for(lambda: opened.brightness("atlas", 0) != before, what="another plane")
+    opened.saved(lambda: opened.run(f"{position}.value_throttled = 7000"))
+    assert said()["corners_um"][0][0] == 7000
 
 
 def test_add_to_dataset_writes_pairs(opened, project):

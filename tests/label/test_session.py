@@ -176,6 +176,18 @@ def test_the_figures_are_those_of_the_field(straight):
     assert figures["worst_residual"] < 0.05
 
 
+def test_a_note_that_is_written_letter_by_letter_is_one_step(straight):
+    session = LabelSession(straight)
+    session.add((40, 30), (43, 30))
+    for note in ("t", "to", "tor", "torn"):
+        session.set_note(note)
+    session.undo()
+    assert session.labels.note == ""
+    assert len(session.labels.pairs) == 1
+    session.redo()
+    assert session.labels.note == "torn"
+
+
 def test_a_rejected_section_stays_rejected_when_a_pair_is_moved(straight):
     session = LabelSession(straight)
     session.set_state("rejected")

@@ -114,7 +114,17 @@ def test_a_mirrored_pair_is_the_mirror_image_of_the_pair(path):
 
 def test_mirroring_a_mirrored_field_gives_it_back(path):
     field = PairSource([path]).pair(0, 0).deltas_xy
-    np.testing.assert_array_equal(_mirrored(*_mirrored(field))[0], field)
+    np.testing.assert_array_equal(_mirrored(_mirrored(field)), field)
+
+
+@pytest.mark.parametrize("changes", [*CHANGES.values(), {"mirror": 1.0}], ids=[*CHANGES, "mirrored"])
+def test_without_inverses_everything_else_is_the_same(path, changes):
+    with_it, without = (
+        PairSource([path], inverse=inverse, **changes).batch([1, 3], [0, 1]) for inverse in (True, False)
+    )
+    assert without.inv_deltas_xy is None
+    for one, other in zip(with_it[:4], without[:4], strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_a_share_of_the_pairs_is_mirrored_anew_for_each_seed(path):

@@ -18,6 +18,8 @@ ROOT = Path(__file__).resolve().parents[1]
 SETTINGS = ROOT / "scripts" / "default_weights"
 SHAPES = {"global": "80,114", "local": "160,228"}
 SEEDS = {"global": 1, "local": 7}
+# The global network learns from sections that lie anywhere; what it meets, and leaves to the local one, was placed.
+PLACED_BY = {"global": "anywhere", "local": "tissue"}
 PAIRS_OF = {"position": "global"}
 
 
@@ -37,6 +39,7 @@ def make(kind, folder, arguments, more):
     data, out = folder / f"{pairs}.h5", folder / kind
     if not data.exists():
         where = ["--atlas", arguments.atlas, "--shape", SHAPES[pairs], "--seed", SEEDS[pairs], "--planes", "training"]
+        where += ["--place-by", PLACED_BY[pairs]]
         run("atlalign", "dataset", "simulate", *where, "--n", arguments.pairs, "--workers", arguments.workers, data)
     if (out / "config.toml").exists():
         run("atlalign-train", kind, "--out", out, "--resume")

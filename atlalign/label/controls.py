@@ -92,7 +92,7 @@ class Controls:
         self.blend = slider("blend", "Section over atlas", 0, 1, 0.6, 0.01)
         end = extent_um or 1.0
         self.position = slider("position", "Position, µm", 0, end - step_um, 0, step_um)
-        self.position.visible = extent_um is not None
+        self.position.update(visible=extent_um is not None, format="0")
         self.thresholds = {
             name: RangeSlider(
                 name=f"{name}-thresholds",
@@ -204,7 +204,8 @@ button:disabled { opacity: .4; cursor: default; }
 .row { display: flex; gap: 3px; } .row button { flex: 1 1 auto; padding: 3px 0; font-size: 11px; min-width: 0; }
 .soft { color: var(--soft); }
 li.section { display: flex; align-items: center; gap: 8px; padding: 5px 8px; border-radius: 5px; overflow: hidden; }
-li.section b { font-weight: 500; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+li.section b { font-weight: 500; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; direction: rtl;
+  unicode-bidi: plaintext; text-align: left; }
 li.section.here { background: var(--hover); box-shadow: inset 2px 0 var(--accent); }
 .dot { flex: none; width: 9px; height: 9px; border-radius: 50%; border: 1.5px solid var(--soft); }
 .dot.corrected { background: var(--good); border-color: var(--good); }
@@ -219,7 +220,8 @@ th { text-align: left; font-weight: 500; color: var(--soft); position: sticky; t
 th, td { padding: 3px 3px; white-space: nowrap; } td.n, th.n { text-align: right; }
 tr.here td { background: var(--hover); } td.bad { color: var(--bad); font-weight: 600; }
 .swatch { display: inline-block; width: 9px; height: 9px; border-radius: 50%; margin-right: 6px; }
-.title b { font-size: 15px; font-weight: 600; } .title { display: flex; gap: 14px; align-items: center;
+.title b { font-size: 15px; font-weight: 600; min-width: 0; overflow: hidden; text-overflow: ellipsis; }
+.title span { flex: none; } .title { display: flex; gap: 14px; align-items: center;
   height: 100%; white-space: nowrap; overflow: hidden; }
 .message { display: block; line-height: 24px; text-align: right; white-space: nowrap; overflow: hidden;
   text-overflow: ellipsis; }

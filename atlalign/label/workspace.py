@@ -80,7 +80,7 @@ class Workspace:
 
         def work() -> str:
             written = write_results(section, subject)
-            return f"Results written to {written}." if written else "Nobody has said anything: nothing to write."
+            return f"Results of {section.name} written." if written else "Nobody has said anything: nothing to write."
 
         self._later(f"Writing the results of {section.name} …", work)
 
@@ -97,7 +97,7 @@ class Workspace:
             made = dataset_from_labels(
                 folder.root, folder.root / DATASET, atlas=folder.atlas, images=folder.images, channel=folder.channel
             )
-            return f"{len(made.written)} of {len(folder.sections)} sections written to {folder.root / DATASET}."
+            return f"{len(made.written)} of {len(folder.sections)} sections written to {DATASET}."
 
         self._later("Writing the dataset …", work)
 
@@ -115,7 +115,7 @@ class Workspace:
                 elif saved.labels.state != "rejected":
                     registrations.append(corrected(subject, saved))
             path = write_quint(self.folder.root / VISUALIGN, registrations)
-            return f"{len(registrations)} sections written to {path}."
+            return f"{len(registrations)} sections written to {path.name}."
 
         self._later("Writing a series for VisuAlign …", work)
 

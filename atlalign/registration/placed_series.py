@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from atlalign._files import atomic_path
 from atlalign._progress import no_progress
+from atlalign.errors import AtlalignError
 from atlalign.registration.jobs import SectionJob
 from atlalign.registration.requests import Requests
 from atlalign.registration.series import find_series_planes
+from atlalign.section.canvas import Hemisphere
 from atlalign.section.orientation import Flip, Turn
 
 if TYPE_CHECKING:
@@ -36,6 +40,8 @@ class PlacedSeries:
         Whether all of them are to be turned or mirrored.
     flip, rotate
         How, as in `Section.read`.
+    hemisphere : {"both", "left", "right"}
+        What most of the sections show of the animal.
     doubts : dict of str to str
         Result folders of the sections that are to be looked at, and why.
     """
@@ -46,13 +52,22 @@ class PlacedSeries:
     turned: bool
     flip: Flip | None
     rotate: Turn
+    hemisphere: Hemisphere
     doubts: dict[str, str]
 
     def place(self, jobs: Sequence[SectionJob]) -> list[SectionJob]:
         """Return the jobs with their positions, the ways in which they are turned, and what is to be looked at."""
         turned: dict[str, Any] = {"flip": self.flip, "rotate": self.rotate} if self.turned else {}
         return [
-            replace(job, position_um=position_um, note=self.doubts.get(job.out), in_series=True, **turned)
+            replace(
+                job,
+                position_um=position_um,
+                # A series is of one kind: a single one that seems to be a half is damaged, or lies elsewhere.
+                hemisphere=self.hemisphere if job.hemisphere == "auto" else job.hemisphere,
+                note=self.doubts.get(job.out),
+                in_series=True,
+                **turned,
+            )
             for job, position_um in zip(jobs, self.positions_um, strict=True)
         ]
 
@@ -105,13 +120,23 @@ def place_series(
     )
     turned = found.orientation is not None and found.orientation.applied
     best = found.orientation.best if found.orientation is not None else None
+    positions_um = tuple(float(position) for position in found.positions_um)
+    make_canvas = registrar.locator.canvas_maker(hemisphere=jobs[0].hemisphere)
+    shown: Counter[Hemisphere] = Counter()
+    for job, position_um in progress(list(zip(jobs, positions_um, strict=True)), total=len(jobs)):
+        with suppress(
+            AtlalignError, ValueError, OSError
+        ):  # a section that cannot be read is reported when its turn comes
+            section = job.read().oriented(best.flip, best.rotate) if turned and best is not None else job.read()
+            shown[make_canvas(section, position_um).hemisphere] += 1
     return PlacedSeries(
-        positions_um=tuple(float(position) for position in found.positions_um),
+        positions_um=positions_um,
         spacing_um=float(found.spacing_um),
         direction=found.direction,
         turned=turned,
         flip=best.flip if best is not None else None,
         rotate=best.rotate if best is not None else 0,
+        hemisphere=shown.most_common(1)[0][0] if shown else "both",
         doubts={jobs[bad.index].out: bad.reason for bad in found.bad},
     )
 

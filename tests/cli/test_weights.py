@@ -49,7 +49,11 @@ def test_list_prints_json(run, cache, present):
 
 def test_the_default_networks_come_with_the_package(run):
     default, _ = json.loads(run("atlalign", "weights", "list", "--json").out)
-    assert (default["name"], default["present"], set(default["files"])) == ("default", True, {"global", "local", "position"})
+    assert (default["name"], default["present"], set(default["files"])) == (
+        "default",
+        True,
+        {"global", "local", "position"},
+    )
     assert sum(file["bytes"] for file in default["files"].values()) < 5e6
     assert run("atlalign", "weights", "fetch", "default").code == 0
 

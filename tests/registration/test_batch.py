@@ -124,7 +124,7 @@ def test_all_is_done_again_when_that_is_wanted(jobs, done):
         {"export": ["quint"]},
         {"auto_orient": True},
     ],
-    ids=str,
+    ids=lambda options: next(iter(options)),
 )
 def test_other_options_are_another_request(jobs, done, options):
     assert redone(jobs[:1], done, **options) == ["s5000"]

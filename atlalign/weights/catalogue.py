@@ -75,7 +75,7 @@ def _nothing_to_fetch(**_how) -> None:
 _SETS = (
     WeightsSet(
         name="default",
-        description=f"networks for sections of the mouse brain, version {VERSION}: two register, one proposes positions",
+        description=f"networks for the mouse brain, version {VERSION}: two register sections, one proposes positions",
         source="trained by this project on pairs simulated from the Allen CCFv3 (2017); they come with the package",
         license="Allen Institute terms: research and non-commercial use, with citation",
         citation="Wang et al. 2020, doi 10.1016/j.cell.2020.04.007",

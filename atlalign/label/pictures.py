@@ -93,7 +93,7 @@ def find_outlines(labels: np.ndarray, structures: Structures) -> Outlines:
     >>> from atlalign import Atlas
     >>> structures = Atlas.load("phantom:100").structures
     >>> found = find_outlines(np.pad(np.full((6, 8), next(iter(structures)), np.uint32), 5), structures)
-    >>> [line.mean(axis=0).round(3).tolist() for line in found.lines]
+    >>> [((line.min(axis=0) + line.max(axis=0)) / 2).round(3).tolist() for line in found.lines]
     [[8.5, 7.5]]
     """
     identifiers, index = np.unique(np.pad(labels, _MARGIN), return_inverse=True)

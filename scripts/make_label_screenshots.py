@@ -83,9 +83,7 @@ def take(tab, url: str, out: Path, only: str, spec: str) -> None:
             path = out / f"{name}.png"
             tab.driver.save_screenshot(str(path))
             if only:
-                few = (
-                    Image.open(path).convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-                )
+                few = Image.open(path).convert("RGB").quantize(256, kmeans=4)
                 few.save(path, optimize=True)
 
     tab.open(f"{url}?section=mouse7_s003")

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from typing import Annotated
 
 import typer
@@ -62,7 +63,9 @@ def _run(application: typer.Typer, name: str) -> None:
     """Run a command; whatever is wrong with the input is said in one line."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up messages are not the user's
     try:
-        result = application(prog_name=name, standalone_mode=False)
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            result = application(prog_name=name, standalone_mode=False)
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
         _stop(f"{error.format_message()} See: {context.command_path if context else name} --help", 2)
@@ -80,6 +83,11 @@ def _run(application: typer.Typer, name: str) -> None:
     if result == 130:  # Typer's answer to Ctrl-C
         _stop("Interrupted.", 130)
     sys.exit(result if isinstance(result, int) else 0)
+
+
+def _show_warning(message: Warning | str, *_where: object) -> None:
+    """Say a warning in one line, without the line of code that it comes from."""
+    sys.stderr.write(f"Warning: {one_line(message)}\n")
 
 
 def _stop(message: str, code: int) -> None:

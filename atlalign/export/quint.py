@@ -28,7 +28,7 @@ _ALLEN_TARGETS = {edge: f"ABA_Mouse_CCFv3_2017_{edge:g}um.cutlas" for edge in (1
 _ALLEN_EXTENT_UM = (13200.0, 8000.0, 11400.0)
 _ALLEN_NAMES = re.compile(r"^(allen_mouse|ccf_2017)")
 
-_TOLERANCE = 0.001  # of the longer side
+_TOLERANCE = 0.002  # of the longer side
 
 _NUMBER_IN_NAME = re.compile(r"_s(\d+)")
 
@@ -67,8 +67,8 @@ def write_quint(
         What the QUINT tools call the atlas. By default the Allen atlas of 10, 25 or 50 um has its QUINT name, and
         others their own.
     tolerance_px : float, optional
-        How far the markers' map may be from the registration in the tissue, in px of the stated size; by default 0.001
-        of its longer side: 1 px of 1000, or 11 um in a mouse brain that fills the image.
+        How far the markers' map may be from the registration in the tissue, in px of the stated size; by default 0.002
+        of its longer side: 2 px of 1000, or 22 um in a mouse brain that fills the image.
     longest_side : int
         Larger sections are stated to be as large as this, with the same proportions, and markers counted in such px.
         The tools take images of any size with these proportions.
@@ -141,7 +141,7 @@ def write_series(
     if (tolerance_px is not None and not tolerance_px > 0) or longest_side < 1:
         raise ValueError(
             "tolerance_px and longest_side must be positive. "
-            f"Received: {tolerance_px} and {longest_side}. Leave them out for 1 px of 1000."
+            f"Received: {tolerance_px} and {longest_side}. Leave them out for 2 px of 1000."
         )
     path = Path(path)
     require_folder(path.parent)
@@ -154,8 +154,8 @@ def write_series(
         plane, markers, error = _describe(registration, size, tolerance)
         if error > tolerance:
             warnings.warn(
-                f"{name}: the markers are up to {error:.3g} px of {size[0]} x {size[1]} from the registration, which "
-                "folds there. Look at the section before using its series.",
+                f"{name}: the markers are up to {error:.3g} px of {size[0]} x {size[1]} from the registration, over "
+                f"the tolerance of {tolerance:.3g} px. Look at the section before using its series.",
                 stacklevel=3,
             )
         slices.append(_slice(name, number, size, _anchoring(plane, atlas), markers))

@@ -3,7 +3,7 @@
 import os
 import sys
 import warnings
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -85,7 +85,7 @@ def _run(application: typer.Typer, name: str) -> None:
     sys.exit(result if isinstance(result, int) else 0)
 
 
-def _show_warning(message: Warning | str, *_where: object) -> None:
+def _show_warning(message: Warning | str, *_where: Any, **_how: Any) -> None:
     """Say a warning in one line, without the line of code that it comes from."""
     sys.stderr.write(f"Warning: {one_line(message)}\n")
 

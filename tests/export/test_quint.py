@@ -59,10 +59,10 @@ def test_visualigns_triangles_rebuilt_reproduce_the_field_in_tissue(tmp_path, mi
     assert np.linalg.norm(alone, axis=1).max() > 200
 
 
-def test_by_default_the_markers_are_within_a_thousandth_of_the_image(tmp_path):
+def test_by_default_the_markers_are_within_two_thousandths_of_the_image(tmp_path):
     registration = registered(model=bending(sigma=25))
     [written] = read_back(write_quint(tmp_path / "series.json", registration))
-    assert distance_px(registration, written, tissue_points(registration)[0]).max() < 0.126 * 1.1
+    assert distance_px(registration, written, tissue_points(registration)[0]).max() < 2 * 0.126 * 1.1
 
 
 def test_fewer_markers_do_for_a_larger_tolerance(tmp_path):

@@ -81,7 +81,7 @@ def write_quint(
     Warns
     -----
     UserWarning
-        If markers cannot keep the tolerance, because a registration folds.
+        If markers cannot keep the tolerance, as where a registration folds.
 
     Raises
     ------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -57,7 +57,7 @@ def write_quint_series(
     Warns
     -----
     UserWarning
-        If markers cannot keep the tolerance, because a registration folds.
+        If markers cannot keep the tolerance, as where a registration folds.
 
     Raises
     ------
@@ -87,9 +87,11 @@ def write_quint_series(
     >>> [(section.filename, section.number) for section in series]
     [('mouse_s012.png', 12), ('mouse_s013.png', 13)]
     """
+    from atlalign.registration.saved import open_registrations
+
     several = list(sections)
     names = [_name(section) for section in several] if filenames is None else list(filenames)
-    opened = _opened(progress(several), atlas)
+    opened = open_registrations(progress(several), atlas)
     return write_series(path, opened, names, len(several), target, tolerance_px, longest_side)
 
 
@@ -107,19 +109,3 @@ def _name(section: Registered) -> str:
             f"A registration record must name its section. Received: {files.record} without it. "
             "Register the section again."
         ) from None
-
-
-def _opened(sections: Iterable[Registered], atlas: Atlas | None) -> Iterator[Registration | SavedRegistration]:
-    """Go through registrations, read where they are folders; those to one atlas share it."""
-    from atlalign.registration.files import RegistrationFiles
-    from atlalign.registration.saved import read_registration
-
-    shared: dict[str, Atlas] = {}
-    for section in sections:
-        if not isinstance(section, str | os.PathLike):
-            yield section
-            continue
-        spec = str(RegistrationFiles(section).read_record().get("atlas"))
-        read = read_registration(section, atlas=atlas or shared.get(spec))
-        shared[spec] = read.atlas
-        yield read

@@ -21,7 +21,7 @@ from atlalign.errors import AtlalignError, one_line
 from atlalign.label.folder import LabelFolder, SectionFolder
 from atlalign.label.results import corrected
 from atlalign.label.subject import SectionSubject
-from atlalign.plane import Plane
+from atlalign.quint.label import on_whole_voxels
 from atlalign.registration.result import Registration
 from atlalign.section.resampling import compose_affine, resize_affine
 from atlalign.simulate.deformation import checked_shape
@@ -199,7 +199,7 @@ def _columns(registration: Registration, shape: tuple[int, int]) -> dict[str, np
     if shape != canvas.shape:
         field = field.resize_constant(shape)
     moving = registration.section.normalized(shape, grid_to_section=scaled.to_section)
-    plane = _on_whole_voxels(canvas.plane, atlas)
+    plane = on_whole_voxels(canvas.plane, atlas)
     return {
         "img": np.round(moving * 255).astype(np.uint8),
         "deltas_xy": _halves(field),
@@ -211,15 +211,6 @@ def _columns(registration: Registration, shape: tuple[int, int]) -> dict[str, np
 
 def _halves(field: DisplacementField) -> np.ndarray:
     return field.deltas_xy.astype(np.float16)
-
-
-def _on_whole_voxels(plane: Plane, atlas: Atlas) -> Plane:
-    """Return a coronal plane through the middle of its voxels, which a dataset's float32 cannot round to the next."""
-    if not plane.is_coronal:
-        return plane
-    step = atlas.resolution_um[0]
-    middle = (np.floor(plane.position_um / step) + 0.5) * step
-    return Plane(np.array([middle, *plane.origin_um[1:]]), plane.u_um, plane.v_um)
 
 
 def _one_size(rows: list[tuple[SectionFolder, dict[str, np.ndarray], str]]) -> tuple[int, int]:

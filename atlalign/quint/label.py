@@ -103,7 +103,7 @@ def label_section(
         raise ValueError(f"place_by must be one of {', '.join(PLACEMENTS)}. Received: {place_by!r}")
     shape = (atlas.shape[1], atlas.shape[2]) if shape is None else shape
     anchored = Canvas.by_anchoring(section, atlas, plane, shape)
-    reference = _on_whole_voxels(anchored.plane, atlas)
+    reference = on_whole_voxels(anchored.plane, atlas)
     p = int(np.floor(anchored.plane.position_um))
     if place_by == "anchoring":
         shown, canvas = section, anchored
@@ -143,7 +143,7 @@ def label_section(
     )
 
 
-def _on_whole_voxels(plane: Plane, atlas: Atlas) -> Plane:
+def on_whole_voxels(plane: Plane, atlas: Atlas) -> Plane:
     """Return a coronal plane through the middle of its voxels, which a dataset's float32 cannot round to the next."""
     if not plane.is_coronal:
         return plane

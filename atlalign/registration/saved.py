@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -241,6 +242,28 @@ def read_registration(
                 f"{value}, of {found.spec}. Name it with atlas= or --atlas: {give}."
             )
     return SavedRegistration(files, found)
+
+
+def open_registrations(sections: Iterable[Any], atlas: Atlas | None = None) -> Iterator[Any]:
+    """Go through registrations, read one by one where they are result folders; folders of one atlas share it.
+
+    Parameters
+    ----------
+    sections : iterable of path-like, Registration or SavedRegistration
+    atlas : Atlas, optional
+        Of the folders; by default what their records name.
+
+    Yields
+    ------
+    Registration or SavedRegistration
+    """
+    shared: dict[str, Atlas] = {}
+    for section in sections:
+        if isinstance(section, str | os.PathLike):
+            spec = str(RegistrationFiles(section).read_record().get("atlas"))
+            section = read_registration(section, atlas=atlas or shared.get(spec))
+            shared[spec] = section.atlas
+        yield section
 
 
 def _load(spec: Any, record: Path) -> Atlas:

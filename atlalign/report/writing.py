@@ -6,15 +6,14 @@ import html
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import atlalign
 from atlalign._files import atomic_path
 from atlalign.atlas import Atlas
-from atlalign.registration.files import RegistrationFiles
 from atlalign.registration.result import Registration
-from atlalign.registration.saved import SavedRegistration, read_registration
+from atlalign.registration.saved import SavedRegistration, open_registrations
 from atlalign.report.page import begin_page, end_page
 from atlalign.report.sections import section_page
 
@@ -76,7 +75,7 @@ def write_report(
     failed = dict(failed or {})
     path, n_flagged, cards = Path(path), 0, []
     with atomic_path(path) as temporary, tempfile.TemporaryFile("w+", encoding="utf-8") as bodies:
-        for number, section in enumerate(_opened(sections, atlas), start=1):
+        for number, section in enumerate(open_registrations(sections, atlas), start=1):
             page = section_page(section, number)
             n_flagged += bool(page.n_flags)
             cards.append(page.card)
@@ -96,17 +95,6 @@ def write_report(
             )
             end_page(report)
     return path
-
-
-def _opened(sections: Iterable[Reportable], atlas: Atlas | None) -> Iterator[Registration | SavedRegistration]:
-    """Yield each section, read if it is a folder; folders of one atlas share it."""
-    shared: dict[str, Atlas] = {}
-    for section in sections:
-        if isinstance(section, str | os.PathLike):
-            spec = str(RegistrationFiles(section).read_record().get("atlas"))
-            section = read_registration(section, atlas=atlas or shared.get(spec))
-            shared[spec] = section.atlas
-        yield section
 
 
 def _summary(n: int, n_flagged: int, n_failed: int) -> str:

@@ -61,6 +61,9 @@ def simulate_command(
             metavar="anywhere|tissue",
         ),
     ] = "anywhere",
+    local_strength: Annotated[
+        float, typer.Option(help="Size of local deformations, from 0 to 1: 0.4 is more like good sections.")
+    ] = 1.0,
     workers: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 1,
     seed: SeedOption = 0,
 ) -> None:
@@ -86,6 +89,7 @@ def simulate_command(
         damage=damage,
         planes=planes,
         place_by=place_by,
+        local_strength=local_strength,
     )
     typer.echo(f"Wrote {n} pairs to {out}")
 

@@ -2,14 +2,21 @@
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import ndimage
 
+from atlalign.atlas import Structures
 from atlalign.simulate.looks import mixed
 from atlalign.simulate.noise import smooth_noise
 from atlalign.simulate.tissue import TissuePlane
 
 
-def random_appearance(reference, annotation, structures, random_state=None) -> np.ndarray:
+def random_appearance(
+    reference: ArrayLike,
+    annotation: ArrayLike,
+    structures: Structures,
+    random_state: int | np.random.Generator | None = None,
+) -> np.ndarray:
     """Draw how a section at this plane might look under some stain and microscope.
 
     One of the looks of `atlalign.simulate.looks`, or two mixed: any contrast between structures, the reference's own
@@ -54,7 +61,7 @@ def random_appearance(reference, annotation, structures, random_state=None) -> n
     return _scale_to_tissue(image, plane.mask, rng)
 
 
-def _scale_to_tissue(image, tissue, rng) -> np.ndarray:
+def _scale_to_tissue(image: np.ndarray, tissue: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Blur as a thick section does, and bring the tissue's brightest places to 1, as a section's are."""
     image = np.where(tissue, image, 0).astype(np.float32)
     image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.5) * image.shape[1] / 456 + 0.1)

@@ -1,5 +1,6 @@
 """Random deformations with their exact inverses."""
 
+from collections.abc import Sequence
 from operator import index
 from typing import Any
 
@@ -69,7 +70,13 @@ class Deformation:
         return _displace(self._local_inverse, transform_affine(self._inverse_matrix, points_xy))
 
 
-def draw_deformation(shape, deformation: str = "both", random_state=None) -> Deformation:
+def draw_deformation(
+    shape: Sequence[int],
+    deformation: str = "both",
+    random_state: int | np.random.Generator | None = None,
+    *,
+    local_strength: float = 1.0,
+) -> Deformation:
     """Draw a deformation; see `random_deformation`, which gives it as two fields.
 
     Examples
@@ -85,12 +92,17 @@ def draw_deformation(shape, deformation: str = "both", random_state=None) -> Def
     rng = np.random.default_rng(random_state)
     matrix = _random_affine(shape, rng) if deformation != "local" else np.eye(3)
     velocity = np.zeros((*shape, 2), np.float32) if deformation == "affine" else _random_velocity(shape, rng)
+    velocity *= np.float32(local_strength)
     flows = [velocity, velocity] if deformation == "affine" else [integrate_velocity(v) for v in (velocity, -velocity)]
     return Deformation(matrix, *(DisplacementField.from_deltas_xy(flow) for flow in flows))
 
 
 def random_deformation(
-    shape, deformation: str = "both", random_state=None
+    shape: Sequence[int],
+    deformation: str = "both",
+    random_state: int | np.random.Generator | None = None,
+    *,
+    local_strength: float = 1.0,
 ) -> tuple[DisplacementField, DisplacementField]:
     """Draw a deformation of the plane and its inverse.
 
@@ -103,6 +115,9 @@ def random_deformation(
         scales, the flow of a random velocity field. Both: ``affine(local)``.
     random_state : None, int or numpy.random.Generator
         Where the randomness comes from.
+    local_strength : float
+        What the velocity of the local part is multiplied by. At 1 a point moves by some 2.5 % of the width, as in
+        sections that were handled badly; at 0.4 as in good ones.
 
     Returns
     -------
@@ -120,7 +135,8 @@ def random_deformation(
     >>> bool(abs(field(inverse).norm[24:40, 36:60]).max() < 1e-3)
     True
     """
-    return draw_deformation(shape, deformation, random_state).fields(checked_shape(shape))
+    drawn = draw_deformation(shape, deformation, random_state, local_strength=local_strength)
+    return drawn.fields(checked_shape(shape))
 
 
 def checked_shape(shape: Any) -> tuple[int, int]:
@@ -167,7 +183,7 @@ def _displace(field: DisplacementField, points_xy: np.ndarray) -> np.ndarray:
     return points_xy + np.stack(delta, axis=-1)
 
 
-def _random_affine(shape, rng) -> np.ndarray:
+def _random_affine(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
     height, width = shape
     angle = _ROTATION * rng.triangular(-1, 0, 1)
     scale = np.exp(_LOG_SCALE * rng.triangular(-1, 0, 1, 2))
@@ -181,7 +197,7 @@ def _random_affine(shape, rng) -> np.ndarray:
     return matrix
 
 
-def _random_velocity(shape, rng) -> np.ndarray:
+def _random_velocity(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
     height, width = shape
     velocity = np.zeros((height, width, 2), np.float32)
     for nodes, spread in _LOCAL_SCALES:

@@ -1,5 +1,7 @@
 """Simulating a whole dataset: in parallel, resumable, the same file whatever the number of workers."""
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -9,7 +11,7 @@ import numpy as np
 
 from atlalign._files import require_folder
 from atlalign._jobs import Columns, make_dataset, require_positive, rows_of
-from atlalign._progress import no_progress
+from atlalign._progress import Progress, no_progress
 from atlalign.atlas import Atlas
 from atlalign.dataset import Attributes
 from atlalign.simulate.deformation import DEFORMATIONS, checked_shape
@@ -19,19 +21,20 @@ from atlalign.simulate.planes import check_planes
 
 
 def simulate_dataset(
-    path,
-    atlas,
+    path: str | os.PathLike,
+    atlas: str | os.PathLike | Atlas,
     n: int,
-    shape=None,
+    shape: Sequence[int] | None = None,
     deformation: str = "both",
     random_state: int | None = None,
     workers: int = 1,
-    progress=no_progress,
+    progress: Progress = no_progress,
     *,
     max_tilt_degrees: float = MAX_TILT_DEGREES,
     damage: float = DAMAGE,
     planes: str = "all",
     place_by: str = "anywhere",
+    local_strength: float = 1.0,
 ) -> None:
     """Simulate a dataset of labelled pairs from an atlas.
 
@@ -57,9 +60,9 @@ def simulate_dataset(
         process reads the script again.
     progress : callable
         Takes an iterator of finished blocks, ``total`` and ``done``, and yields the blocks.
-    max_tilt_degrees, damage, planes, place_by
-        How oblique planes may be, the share of damaged sections, which planes are drawn, and where sections lie in
-        their images; see `simulate_pair`.
+    max_tilt_degrees, damage, planes, place_by, local_strength
+        How oblique planes may be, the share of damaged sections, which planes are drawn, where sections lie in their
+        images, and the size of the local deformation; see `simulate_pair`.
 
     Raises
     ------
@@ -86,7 +89,7 @@ def simulate_dataset(
         shape = checked_shape(shape)
     if deformation not in DEFORMATIONS:
         raise ValueError(f"deformation must be one of {', '.join(DEFORMATIONS)}. Received: {deformation!r}")
-    max_tilt_degrees, damage = checked_choices(max_tilt_degrees, damage)
+    max_tilt_degrees, damage, local_strength = checked_choices(max_tilt_degrees, damage, local_strength)
     atlas = atlas if isinstance(atlas, Atlas) else Atlas.load(atlas)
     shape = checked_shape(shape or atlas.shape[1:])
     settings = {
@@ -98,9 +101,10 @@ def simulate_dataset(
         "damage": damage,
         "planes": check_planes(planes),
         "place_by": check_placement(place_by),
+        "local_strength": local_strength,
     }
     make_dataset(
-        path,
+        Path(path),
         int(n),
         shape,
         Attributes(
@@ -126,7 +130,7 @@ class _Simulation:
     brainglobe_dir: str | None
     atlas: Atlas | None = None
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple:
         return _Simulation, (self.settings, self.brainglobe_dir)
 
     def __call__(self, block: int) -> Columns:
@@ -151,6 +155,7 @@ def _simulate_block(block: int, atlas: Atlas, settings: dict[str, Any]) -> Colum
             damage=settings["damage"],
             planes=settings["planes"],
             place_by=settings["place_by"],
+            local_strength=settings["local_strength"],
         )
         for row in rows
     ]

@@ -1,10 +1,12 @@
 """One labelled pair: a moving image and the field that registers it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+from atlalign.atlas import Atlas
 from atlalign.simulate.appearance import random_appearance
 from atlalign.simulate.damage import random_damage
 from atlalign.simulate.deformation import checked_shape, draw_deformation
@@ -43,15 +45,16 @@ class SimulatedPair:
 
 
 def simulate_pair(
-    atlas,
-    shape=None,
-    deformation="both",
-    random_state=None,
+    atlas: Atlas,
+    shape: Sequence[int] | None = None,
+    deformation: str = "both",
+    random_state: int | np.random.Generator | None = None,
     *,
     max_tilt_degrees: float = MAX_TILT_DEGREES,
     damage: float = DAMAGE,
     planes: str = "all",
     place_by: str = "anywhere",
+    local_strength: float = 1.0,
 ) -> SimulatedPair:
     """Draw a plane, a look, damage and a deformation, and make the pair.
 
@@ -75,6 +78,8 @@ def simulate_pair(
     place_by : {"anywhere", "tissue"}
         Where the section lies in its image: where the deformation has it; or, as when it is registered by its position,
         with its tissue's box on that of the plane.
+    local_strength : float
+        Size of the local deformation, from 0 to 1; see `random_deformation`.
 
     Raises
     ------
@@ -91,12 +96,12 @@ def simulate_pair(
     """
     rng = np.random.default_rng(random_state)
     shape = checked_shape(atlas.shape[1:] if shape is None else shape)
-    max_tilt_degrees, damage = checked_choices(max_tilt_degrees, damage)
+    max_tilt_degrees, damage, local_strength = checked_choices(max_tilt_degrees, damage, local_strength)
     plane, annotation = random_plane(atlas, shape, max_tilt_degrees, check_planes(planes), rng)
     reference = atlas.reference_plane(plane, shape)
     stained = random_appearance(reference, annotation, atlas.structures, rng)
     damaged = random_damage(stained, TissuePlane(reference, annotation, atlas.structures), damage, rng)
-    drawn = draw_deformation(shape, deformation, rng)
+    drawn = draw_deformation(shape, deformation, rng, local_strength=local_strength)
     if check_placement(place_by) == "tissue" and damaged.present.any():
         drawn = place_by_tissue(drawn, damaged.present, annotation > 0, rng)
     field, inverse = drawn.fields(shape)
@@ -112,8 +117,8 @@ def simulate_pair(
     )
 
 
-def checked_choices(max_tilt_degrees: float, damage: float) -> tuple[float, float]:
-    """Return both as floats, or raise a ValueError that says what they must be.
+def checked_choices(max_tilt_degrees: float, damage: float, local_strength: float = 1.0) -> tuple[float, float, float]:
+    """Return them as floats, or raise a ValueError that says what they must be.
 
     Examples
     --------
@@ -128,10 +133,12 @@ def checked_choices(max_tilt_degrees: float, damage: float) -> tuple[float, floa
         )
     if not 0 <= damage <= 1:
         raise ValueError(f"damage must be a share, from 0 to 1. Received: damage={damage}")
-    return float(max_tilt_degrees), float(damage)
+    if not 0 <= local_strength <= 1:
+        raise ValueError(f"local_strength must be a share, from 0 to 1. Received: local_strength={local_strength}")
+    return float(max_tilt_degrees), float(damage), float(local_strength)
 
 
-def _acquire(image, present, rng) -> np.ndarray:
+def _acquire(image: np.ndarray, present: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """What the microscope adds: blur, background, noise, eight bits."""
     image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.2, 1.0))
     background = rng.uniform(0, 0.08)

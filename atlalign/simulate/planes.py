@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from atlalign.atlas import Atlas
 from atlalign.plane import Plane
 
 PLANES = ("all", "training", "held-out")
@@ -38,9 +39,12 @@ def check_planes(planes: str) -> str:
     return planes
 
 
-def random_plane(atlas, shape, max_tilt_degrees: float, planes: str, rng: np.random.Generator):
+def random_plane(
+    atlas: Atlas, shape: tuple[int, int], max_tilt_degrees: float, planes: str, rng: np.random.Generator
+) -> tuple[Plane, np.ndarray]:
     """Return a plane with enough tissue and its annotation; where the atlas has none, the fullest of those tried."""
-    fullest, most = None, -1.0
+    fullest: tuple[Plane, np.ndarray] | None = None
+    most = -1.0
     for _ in range(50):
         plane = atlas.plane(_random_position(int(atlas.shape_um[0]), planes, rng))
         if max_tilt_degrees > 0 and rng.random() < 0.5:
@@ -51,10 +55,11 @@ def random_plane(atlas, shape, max_tilt_degrees: float, planes: str, rng: np.ran
             fullest, most = (plane, annotation), tissue
         if most >= _LEAST_TISSUE:
             break
+    assert fullest is not None
     return fullest
 
 
-def _tilted(plane: Plane, angles) -> Plane:
+def _tilted(plane: Plane, angles: np.ndarray) -> Plane:
     """Turn a coronal plane about its centre: its right side backwards by the first angle, its bottom by the second."""
     centre = plane.origin_um + (plane.u_um + plane.v_um) / 2
     backwards = np.array([1.0, 0.0, 0.0])

@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 # Where stains of cells show them densely packed, by acronym; the phantom's are among them.
 _DENSE = {"DG-sg", "DGg", "CA1p", "CA3p", "PIR2", "NLOT2", "MH", "MOBmi", "MOBgr", "CBXgr", "isl"}
@@ -64,7 +64,7 @@ class TissuePlane:
         """Of each of `ids` what it is made of: outside, tract, ventricle, dense, pyramidal, pale or grey."""
         return [self._kind(int(identifier)) for identifier in self.ids]
 
-    def paint(self, values) -> NDArray[np.float32]:
+    def paint(self, values: ArrayLike) -> NDArray[np.float32]:
         """Return an image (h, w) with one value a structure, 0 outside; the values are in the order of `ids`."""
         return np.asarray(values, dtype=np.float32)[self._found[1]] * self.mask
 

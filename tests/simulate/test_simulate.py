@@ -202,7 +202,10 @@ def test_every_look_shows_tissue_and_nothing_outside(atlas, look):
     assert np.abs(image[~plane.mask]).max() < 0.5
 
 
-@pytest.mark.parametrize(("choice", "value"), [("max_tilt_degrees", 60), ("max_tilt_degrees", -1), ("damage", 1.5)])
+@pytest.mark.parametrize(
+    ("choice", "value"),
+    [("max_tilt_degrees", 60), ("max_tilt_degrees", -1), ("damage", 1.5), ("local_strength", 2)],
+)
 def test_choices_out_of_range_are_refused(atlas, choice, value):
     with pytest.raises(ValueError, match=f"{choice} must be"):
         simulate_pair(atlas, SHAPE, **{choice: value})
@@ -220,6 +223,11 @@ def test_sections_that_are_placed_by_their_tissue_lie_nearer(atlas):
         pairs = [simulate_pair(atlas, SHAPE, random_state=seed, place_by=place_by, damage=0) for seed in range(10)]
         distances[place_by] = np.mean([np.linalg.norm(pair.deltas_xy, axis=-1)[pair.present].mean() for pair in pairs])
     assert distances["tissue"] < 0.75 * distances["anywhere"]
+
+
+def test_a_third_of_the_local_strength_moves_points_a_third_as_far():
+    full, third = (random_deformation((80, 114), "local", 5, local_strength=strength)[0] for strength in (1, 1 / 3))
+    assert third.average_displacement == pytest.approx(full.average_displacement / 3, rel=0.1)
 
 
 def test_a_placed_label_still_registers(atlas):

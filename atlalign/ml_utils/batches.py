@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -46,6 +47,8 @@ class BatchGenerator(keras.utils.PyDataset):
         Number of the epoch; set it to go on where an earlier run stopped.
     first_batch : int
         Number of this epoch's batches that are left out because an earlier run did them.
+    ready_at : dict of int to float
+        When the batches of this epoch were ready, by `time.monotonic`; whoever reads it takes them out.
     shape : tuple (h, w)
         Size of the images.
 
@@ -82,6 +85,7 @@ class BatchGenerator(keras.utils.PyDataset):
         self.atlas = source.atlas
         self.epoch = 0
         self.first_batch = 0
+        self.ready_at: dict[int, float] = {}
         self._shard = _check_shard(shard, self.batch_size)
         self._n_used = _check_enough(len(self.indexes), multiple_of)
         self._seed = int(np.random.default_rng(random_state).integers(2**63))
@@ -96,7 +100,9 @@ class BatchGenerator(keras.utils.PyDataset):
         if not 0 <= index < len(self):
             raise IndexError(f"A batch index must satisfy 0 <= index < {len(self)}. Received: {index}")
         start = (index + self.first_batch) * self.batch_size
-        return self._batch(slice(start, start + self.batch_size))
+        batch = self._batch(slice(start, start + self.batch_size))
+        self.ready_at[index] = time.monotonic()
+        return batch
 
     def get_all_data(self):
         """Return all samples as one batch, in the order of the current epoch."""
@@ -105,6 +111,7 @@ class BatchGenerator(keras.utils.PyDataset):
     def on_epoch_end(self):
         """Go on to the next epoch; Keras calls this, also once before the first one."""
         self.epoch += 1
+        self.ready_at.clear()
 
     def close(self):
         """End the worker processes, if there are any; they start again when a batch is asked for."""

@@ -1,10 +1,15 @@
 """Starting a training run, and going on with one."""
 
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from atlalign._progress import no_progress
+from atlalign._progress import Progress, no_progress
 from atlalign.errors import AtlalignError
 from atlalign.run_folder import RunFolder
 from atlalign.training.building import build_model
@@ -15,6 +20,9 @@ from atlalign.training.distribution import Devices, open_devices
 from atlalign.training.provenance import changed_data, describe_environment, sha256_of, write_provenance
 from atlalign.weights import require_weights
 
+if TYPE_CHECKING:
+    from atlalign.ml_utils.checkpoint import TrainingState
+
 # What a run that goes on may change.
 _FREE = {
     *("out", "data", "epochs", "early_stopping", "checkpoint_minutes", "workers", "queue", "strategy"),
@@ -22,7 +30,7 @@ _FREE = {
 }
 
 
-def fit(config: TrainingConfig, progress=no_progress, callbacks=()) -> RunFolder:
+def fit(config: TrainingConfig, progress: Progress = no_progress, callbacks: Iterable[Any] = ()) -> RunFolder:
     """Train a network from the start.
 
     Everything is checked before anything is written: the folder, the data (every sample), the losses.
@@ -84,7 +92,12 @@ def fit(config: TrainingConfig, progress=no_progress, callbacks=()) -> RunFolder
     return folder
 
 
-def resume(out, changes: dict | None = None, progress=no_progress, callbacks=()) -> RunFolder:
+def resume(
+    out: str | os.PathLike,
+    changes: dict | None = None,
+    progress: Progress = no_progress,
+    callbacks: Iterable[Any] = (),
+) -> RunFolder:
     """Go on with a run that was interrupted, or train a finished one for more epochs.
 
     Parameters
@@ -146,7 +159,16 @@ def resume(out, changes: dict | None = None, progress=no_progress, callbacks=())
     return folder
 
 
-def _fit(model, state, folder, config, data: TrainingData, rows: list, callbacks, devices: Devices) -> None:
+def _fit(
+    model: Any,
+    state: TrainingState | None,
+    folder: RunFolder,
+    config: TrainingConfig,
+    data: TrainingData,
+    rows: list,
+    callbacks: Iterable[Any],
+    devices: Devices,
+) -> None:
     """Train from where a state says; an epoch that was begun before is finished by a call of its own."""
     from atlalign.ml_utils.checkpoint import load_checkpoint
 
@@ -160,7 +182,17 @@ def _fit(model, state, folder, config, data: TrainingData, rows: list, callbacks
         _run(model, None, folder, config, data, rows, callbacks, devices, config.epochs)
 
 
-def _run(model, state, folder, config, data, rows, callbacks, devices, epochs) -> list:
+def _run(
+    model: Any,
+    state: TrainingState | None,
+    folder: RunFolder,
+    config: TrainingConfig,
+    data: TrainingData,
+    rows: list,
+    callbacks: Iterable[Any],
+    devices: Devices,
+    epochs: int,
+) -> list:
     from atlalign.ml_utils.callbacks import (
         AveragedWeights,
         DataOrder,
@@ -186,7 +218,7 @@ def _run(model, state, folder, config, data, rows, callbacks, devices, epochs) -
                 DataOrder(data.training),
                 averaged,
                 StopOnNaN(),
-                WaitingTime(),
+                WaitingTime(data.training),
                 *_judges(folder, config, data, averaged),
                 *callbacks,
                 recorder,
@@ -198,7 +230,7 @@ def _run(model, state, folder, config, data, rows, callbacks, devices, epochs) -
     return recorder.rows
 
 
-def _judges(folder, config: TrainingConfig, data: TrainingData, averaged) -> list:
+def _judges(folder: RunFolder, config: TrainingConfig, data: TrainingData, averaged: Any) -> list:
     """Return the callbacks that show and measure what a network of this kind is for."""
     from atlalign.ml_utils.callbacks import Pictures, PlaneMetrics, ValidationMetrics
 
@@ -240,7 +272,7 @@ def _describe(config: TrainingConfig, data: TrainingData) -> dict:
     }
 
 
-def _require_same_data(config: TrainingConfig, folder: RunFolder, progress) -> None:
+def _require_same_data(config: TrainingConfig, folder: RunFolder, progress: Progress) -> None:
     known = changed_data(folder.provenance, config.data, progress)
     if known:
         raise AtlalignError(

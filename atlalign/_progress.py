@@ -1,8 +1,17 @@
 """Progress on the terminal: a bar for a person, plain lines for a log file."""
 
+from __future__ import annotations
+
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+
+# Wraps what is gone through, as `no_progress` does; `total` and `done` may be said.
+Progress = Callable[..., Iterable]
 
 _SECONDS_BETWEEN_LINES = 10.0
 _SHORT_SECONDS = 1.0  # what takes no longer than this needs no line
@@ -41,7 +50,7 @@ def no_progress(items: Iterable, **_: int) -> Iterable:
     return items
 
 
-def new_bar():
+def new_bar() -> RichProgress:
     """Return a rich progress bar on stderr: description, bar, count, time left."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -50,7 +59,7 @@ def new_bar():
     return Progress(*columns, console=Console(stderr=True))
 
 
-def _bar(items, description, total, done):
+def _bar(items: Iterable, description: str, total: int, done: int) -> Iterator:
     with new_bar() as progress:
         task = progress.add_task(description, total=total, completed=done)
         for item in items:
@@ -58,7 +67,7 @@ def _bar(items, description, total, done):
             progress.advance(task)
 
 
-def _lines(items, description, total, done):
+def _lines(items: Iterable, description: str, total: int, done: int) -> Iterator:
     started = last = time.monotonic()
     for count, item in enumerate(items, start=done + 1):
         yield item

@@ -1,20 +1,27 @@
 """The whole product on a phantom: register new sections, simulate, fine-tune both networks, register again, report."""
 
+from __future__ import annotations
+
 import json
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-import imageio.v3 as iio
 import numpy as np
+from PIL import Image
 
 from atlalign._files import atomic_path
 from atlalign.atlas import Atlas
 from atlalign.report import registration_figure, write_page
-from atlalign.simulate import simulate_dataset, simulate_pair
+from atlalign.simulate import SimulatedPair, simulate_dataset, simulate_pair
 from atlalign.training import TrainingConfig, fit
 from atlalign.weights import default_models
+
+if TYPE_CHECKING:
+    from atlalign.registration import Registration
 
 _GRID_UM = 100  # coarse, to be quick
 _SECTION_UM = 50  # size of the pixels of the sections that are registered
@@ -51,7 +58,9 @@ class DemoSize:
     n_sections: int = 4
 
 
-def run_demo(out, size: DemoSize | None = None, seed: int = 0, workers: int = 2, watch=None) -> dict:
+def run_demo(
+    out: str | os.PathLike, size: DemoSize | None = None, seed: int = 0, workers: int = 2, watch: Any = None
+) -> dict:
     """Register sections of the phantom with the default networks, fine-tune these on it, and register again.
 
     Parameters
@@ -111,7 +120,7 @@ class Silent:
     def say(self, text: str) -> None:
         """Say nothing."""
 
-    def track(self, items, description: str, **how):
+    def track(self, items: Iterable, description: str, **how: int) -> Iterable:
         """Return the items."""
         return items
 
@@ -125,7 +134,7 @@ def _in_words(errors: dict, prefix: str = "") -> str:
     return f"{before} before, {default} with the default networks, {after} after fine-tuning them"
 
 
-def _train(out: Path, atlas: Atlas, size: DemoSize, seed: int, workers: int, watch) -> dict[str, Path]:
+def _train(out: Path, atlas: Atlas, size: DemoSize, seed: int, workers: int, watch: Any) -> dict[str, Path]:
     from atlalign.ml_utils.predict import Predictor
 
     models: dict[str, Path] = {}
@@ -186,17 +195,17 @@ def _register(out: Path, atlas: Atlas, size: DemoSize, seed: int, models: dict) 
     return errors, pictures
 
 
-def _new_section(path: Path, number: int, seed: int):
+def _new_section(path: Path, number: int, seed: int) -> tuple[SimulatedPair, Path]:
     """Draw a section that no dataset holds; every other one is on a bright background, as brightfield is."""
     fine = Atlas.load(f"phantom:{_SECTION_UM}")
     # A spawn key of its own keeps these draws apart from those of the datasets.
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(number,)))
     pair = simulate_pair(fine, deformation="both", random_state=rng, max_tilt_degrees=0, damage=0)
-    iio.imwrite(path, 255 - pair.img if number % 2 else pair.img)
+    Image.fromarray(255 - pair.img if number % 2 else pair.img).save(path)
     return pair, path
 
 
-def _errors_px(registration, pair) -> tuple[float, float]:
+def _errors_px(registration: Registration, pair: SimulatedPair) -> tuple[float, float]:
     """Mean distance in tissue, in canvas px, to the true places: placed by its tissue, and registered."""
     from atlalign.base import DisplacementField
 

@@ -55,7 +55,7 @@ class Plane:
     u_um: np.ndarray
     v_um: np.ndarray
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("origin_um", "u_um", "v_um"):
             vector = np.array(getattr(self, name), dtype=np.float64)
             if vector.shape != (3,) or not np.isfinite(vector).all():

@@ -1,11 +1,18 @@
 """The folder of a training run: its files' names, its history and its curves."""
 
+from __future__ import annotations
+
+import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from atlalign._files import atomic_path, require_no_folder
 from atlalign.errors import InvalidFileError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class RunFolder:
@@ -29,7 +36,7 @@ class RunFolder:
     'runs/global/best.keras'
     """
 
-    def __init__(self, path):
+    def __init__(self, path: str | os.PathLike):
         self.path = Path(path)
         self.config = self.path / "config.toml"
         self.provenance = self.path / "provenance.json"
@@ -70,7 +77,7 @@ class RunFolder:
             _draw_curves(table).savefig(temporary, dpi=120)
 
 
-def _draw_curves(table: pd.DataFrame):
+def _draw_curves(table: pd.DataFrame) -> Figure:
     """One panel a quantity, training and validation in the same panel."""
     # Figure, not pyplot: no window system is asked for and no global state is left.
     from matplotlib.figure import Figure

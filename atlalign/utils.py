@@ -49,7 +49,7 @@ def as_generator(random_state: int | np.random.Generator | None = None) -> np.ra
 
 
 def griddata_custom(
-    points: ArrayLike, values_f_1: ArrayLike, values_f_2: ArrayLike, xi, *, fill_value: float = np.nan
+    points: ArrayLike, values_f_1: ArrayLike, values_f_2: ArrayLike, xi: Any, *, fill_value: float = np.nan
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Interpolate two functions linearly from the same scattered points, with one triangulation for both.
 

@@ -9,7 +9,6 @@ where it applies, errors in pixels. Ratios matter, not milliseconds: run it on a
 import argparse
 import json
 import sys
-import time
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from scipy.interpolate import Rbf, griddata
 from scipy.ndimage import map_coordinates
+from timing import median_seconds
 
 from atlalign._field.rbf import rbf_field
 from atlalign._field.sampling import sample_points
@@ -27,13 +27,7 @@ Row = dict[str, float | str]
 
 def median_ms(function: Callable[[], object], repeats: int) -> float:
     """Return the median time of some calls in milliseconds, after one that does not count."""
-    function()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return 1e3 * float(np.median(times))
+    return 1e3 * median_seconds(function, repeats)
 
 
 def percentiles(error: np.ndarray) -> Row:

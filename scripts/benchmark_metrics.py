@@ -20,6 +20,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
+from timing import median_seconds
 
 from atlalign.atlas import Atlas
 from atlalign.base import DisplacementField
@@ -82,13 +83,7 @@ class LabelByLabel:
 
 def median_ms(function: Callable[[], object], repeats: int) -> float:
     """Return the median of the processor's time of some calls, after one that does not count."""
-    function()
-    times = []
-    for _ in range(repeats):
-        start = time.process_time()
-        function()
-        times.append(time.process_time() - start)
-    return 1e3 * float(np.median(times))
+    return 1e3 * median_seconds(function, repeats, time.process_time)
 
 
 def measure(atlas: Atlas, shape: tuple[int, int], p: float, repeats: int) -> list[Row]:

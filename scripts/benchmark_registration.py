@@ -19,15 +19,14 @@ import resource
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from accuracy.methods import METHODS, make_methods
 from accuracy.progress import say
 from accuracy.tables import markdown, number
+from timing import median_seconds
 
 OURS = "global+local"
 DEFAULT_METHODS = ("identity", "ants_affine", "ants_syn", "elastix_affine", "elastix_bspline", "global", OURS)
@@ -122,17 +121,6 @@ def measure(given: argparse.Namespace) -> dict[str, float]:
         whole = median_seconds(lambda: register().save(folder), given.repeats)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {"arrays_s": arrays, "whole_s": whole, "peak_mib": peak / (2**20 if sys.platform == "darwin" else 2**10)}
-
-
-def median_seconds(call: Callable[[], Any], repeats: int) -> float:
-    """Return the median of the seconds of calls, after one that does not count."""
-    call()
-    seconds = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        call()
-        seconds.append(time.perf_counter() - started)
-    return median(seconds)
 
 
 def table(numbers: dict[str, dict[str, float]]) -> str:

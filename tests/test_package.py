@@ -34,3 +34,9 @@ def test_ml_utils_gives_the_names_of_old_scripts_and_loads_keras_only_for_them()
         "m.augmenter_1; assert 'keras' not in sys.modules; assert all(getattr(m, name) for name in m.__all__)"
     )
     subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
+def test_the_package_runs_as_a_module():
+    command = [sys.executable, "-m", "atlalign", "--version"]
+    finished = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert finished.stdout == f"atlalign {atlalign.__version__}\n"

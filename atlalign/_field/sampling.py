@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 REMAP_LIMIT = 32767  # cv2.remap counts pixels in 16-bit integers
 _ROWS_A_CHUNK = 256
@@ -156,7 +156,10 @@ def sample_nearest(values: NDArray, x: NDArray, y: NDArray) -> NDArray:
     return values[row, column]
 
 
-def _sample(values, x, y):
+def _sample(
+    values: NDArray, x: ArrayLike, y: ArrayLike
+) -> tuple[NDArray, tuple[tuple[NDArray, NDArray], tuple[NDArray, NDArray]], NDArray, NDArray]:
+    """Return the values at positions, the corners of their cells, upper and lower, and where they lie in these."""
     height, width = values.shape[:2]
     x = np.clip(np.asarray(x, dtype=np.float64), 0, width - 1)
     y = np.clip(np.asarray(y, dtype=np.float64), 0, height - 1)

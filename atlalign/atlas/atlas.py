@@ -282,7 +282,7 @@ class Atlas:
     def __repr__(self) -> str:
         return f"Atlas({self.spec!r}, shape={self.shape}, resolution_um={self.resolution_um})"
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple:
         # An atlas travels to a worker process by its name: volumes and caches stay at home.
         return _load_again, (self.spec, self.brainglobe_dir)
 

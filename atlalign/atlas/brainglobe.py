@@ -154,7 +154,7 @@ class _NoDownloads:
     def __init__(self, name: str):
         self._name = name
 
-    def __getattr__(self, _: str):
+    def __getattr__(self, _: str) -> Any:
         raise AtlasError(
             "The volumes of a BrainGlobe atlas must be on this machine. "
             f"Received: {self._name!r}, of which only the description is. Fetch them once with: "

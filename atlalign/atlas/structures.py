@@ -38,6 +38,13 @@ class Structure:
         Steps from the root, whose depth is 0.
     path : tuple of int
         Ids from the root down to the structure itself.
+
+    Examples
+    --------
+    >>> from atlalign import Atlas
+    >>> structure = Atlas.load("phantom:100").structures["TH"]
+    >>> structure.name, structure.depth == len(structure.path) - 1
+    ('thalamus', True)
     """
 
     id: int

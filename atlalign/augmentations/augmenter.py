@@ -1,6 +1,7 @@
 """Deforming a whole dataset: in parallel, resumable, the same file whatever the number of workers."""
 
 import logging
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from itertools import groupby
@@ -65,7 +66,7 @@ class DatasetAugmenter:
     array([0, 0, 0, 1, 1, 1])
     """
 
-    def __init__(self, original_path):
+    def __init__(self, original_path: str | os.PathLike):
         self.original_path = Path(original_path).absolute()
         with open_dataset(self.original_path) as file:
             self.n_orig, height, width = file["img"].shape
@@ -73,7 +74,7 @@ class DatasetAugmenter:
 
     def augment(
         self,
-        output_path,
+        output_path: str | os.PathLike,
         n_iter: int = 10,
         anchor: bool = True,
         p_reg: float = 0.5,
@@ -239,7 +240,7 @@ class DatasetAugmenter:
             _logger.info("The stretching is multiplied by %.3f.", factor)
         return stretch_edges(edges, radius_max, factor, rng)
 
-    def _check_output(self, output_path) -> Path:
+    def _check_output(self, output_path: str | os.PathLike) -> Path:
         path = Path(output_path).absolute()
         require_folder(path.parent)
         if path.exists() and path.samefile(self.original_path):

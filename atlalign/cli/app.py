@@ -68,7 +68,7 @@ def _run(application: typer.Typer, name: str) -> None:
             result = application(prog_name=name, standalone_mode=False)
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
-        _stop(f"{error.format_message()} See: {context.command_path if context else name} --help", 2)
+        _stop(f"{error.format_message().rstrip('.')}. See: {context.command_path if context else name} --help", 2)
     except (KeyboardInterrupt, typer.Abort):
         _stop("Interrupted.", 130)
     except (AtlalignError, ValueError, TypeError, OSError, ArithmeticError, MemoryError) as error:

@@ -1,6 +1,7 @@
 """`atlalign demo`: the whole product on a phantom, without network or data."""
 
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -37,7 +38,7 @@ class _Watch:
         sys.stderr.write(text + "\n")
         sys.stderr.flush()
 
-    def track(self, items, description: str, **how):
+    def track(self, items: Iterable, description: str, **how: int) -> Iterator:
         from atlalign._progress import track
 
         return track(items, description, **how)

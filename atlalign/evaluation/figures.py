@@ -106,5 +106,5 @@ def _name_methods(figure: Figure, methods: list[str]) -> None:
     )
 
 
-def _colour(number: int):
+def _colour(number: int) -> tuple[float, float, float, float]:
     return colormaps["tab10"](number % 10)

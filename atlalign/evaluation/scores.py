@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from atlalign.atlas import Structures
 from atlalign.base import DisplacementField
 from atlalign.metrics import endpoint_error_summary, inverse_consistency, percent_nonpositive_jacobian
 from atlalign.metrics._warped_annotations import WarpedAnnotations
@@ -18,7 +19,7 @@ def score_pair(
     inv_deltas_pred: NDArray | None = None,
     inv_deltas_true: NDArray | None = None,
     annotation: NDArray | None = None,
-    structures=None,
+    structures: Structures | None = None,
     depths: Sequence[int] = (),
 ) -> dict[str, float]:
     """Compare a predicted field with the true one.
@@ -60,6 +61,7 @@ def score_pair(
     if inv_deltas_pred is not None:
         scores["inverse_consistency_px"] = inverse_consistency(deltas_pred, inv_deltas_pred)[0]
     if annotation is not None and len(depths):
+        assert structures is not None
         inverses = (_inverse(deltas_true, inv_deltas_true), _inverse(deltas_pred, inv_deltas_pred))
         dice = WarpedAnnotations(annotation, structures, *inverses).scores(depths)["dice"]
         scores |= {f"dice_depth_{depth}": float(value) for depth, value in zip(depths, dice, strict=True)}

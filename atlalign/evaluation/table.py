@@ -5,9 +5,13 @@ from __future__ import annotations
 import io
 import math
 import sys
+from typing import TYPE_CHECKING, TextIO
 
 from atlalign.evaluation.columns import Column
 from atlalign.evaluation.result import Evaluation
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _UNLIMITED = 10_000  # columns of text
 
@@ -35,7 +39,7 @@ def table_rows(evaluation: Evaluation) -> list[list[str]]:
     return rows
 
 
-def print_table(evaluation: Evaluation, stream=None) -> None:
+def print_table(evaluation: Evaluation, stream: TextIO | None = None) -> None:
     """Print the table: as wide and colourful as the terminal is, plain where there is none.
 
     Parameters
@@ -67,7 +71,7 @@ def print_table(evaluation: Evaluation, stream=None) -> None:
     stream.writelines(f"{line.rstrip()}\n" for line in plain.getvalue().splitlines())
 
 
-def _can_show(text: str, stream) -> bool:
+def _can_show(text: str, stream: TextIO) -> bool:
     try:
         text.encode(getattr(stream, "encoding", None) or "utf-8")
     except UnicodeEncodeError:
@@ -75,7 +79,7 @@ def _can_show(text: str, stream) -> bool:
     return True
 
 
-def _cell(row, column: Column) -> str:
+def _cell(row: pd.Series, column: Column) -> str:
     mean, std = row[f"{column.name}_mean"], row[f"{column.name}_std"]
     if math.isnan(mean):
         return "-"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from bokeh.models import (
     Checkbox,
+    CustomJS,
     Div,
     LinearColorMapper,
     RangeSlider,
@@ -141,7 +143,7 @@ class Controls:
             self.thresholds[name].js_on_change("value", _thresholds_to(self.thresholds[name], mapper))
             self.palettes[name].on_change("value", self._repaint(name))
 
-    def _repaint(self, name: str):
+    def _repaint(self, name: str) -> Callable[[str, str, str], None]:
         def repaint(attribute: str, old: str, new: str) -> None:
             self.mappers[name].palette = list(PALETTES[new])
 
@@ -180,9 +182,7 @@ class Controls:
         ]
 
 
-def _thresholds_to(slider: RangeSlider, mapper: LinearColorMapper):
-    from bokeh.models import CustomJS
-
+def _thresholds_to(slider: RangeSlider, mapper: LinearColorMapper) -> CustomJS:
     return CustomJS(
         args={"slider": slider, "mapper": mapper},
         code="mapper.low = slider.value[0]; mapper.high = Math.max(slider.value[1], slider.value[0] + 1)",

@@ -21,7 +21,6 @@ from atlalign.label.warping import Warp
 from atlalign.label.words import FAR_PX, colour_of
 from atlalign.plane import Plane
 
-PANELS = ("section", "atlas", "overlay")
 _NO_ARROW = 0.3  # px: what is corrected by less has no arrow
 
 

@@ -72,6 +72,13 @@ def augment(augmenter, image: np.ndarray, random_state=None) -> np.ndarray:
     -------
     ndarray (h, w)
         float32 in [0, 1].
+
+    Examples
+    --------
+    >>> image = np.linspace(0, 1, 48).reshape(6, 8)
+    >>> first, again = (augment(augmenter_1(p=1), image, random_state=3) for _ in range(2))
+    >>> first.shape, bool((first == again).all()), bool((first == image).all())
+    ((6, 8), True, False)
     """
     seed = int(np.random.default_rng(random_state).integers(2**31))
     fresh = augmenter.deepcopy()

@@ -4,6 +4,7 @@ Importing the package needs none of their libraries; each function says which on
 """
 
 import importlib
+from typing import Any
 
 _HOME_OF = {
     "antspy_registration": "atlalign.non_ml.intensity",
@@ -14,7 +15,7 @@ _HOME_OF = {
 __all__ = ["antspy_registration", "elastix_registration", "feature_based_registration"]
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     try:
         home = _HOME_OF[name]
     except KeyError:

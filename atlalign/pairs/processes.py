@@ -67,7 +67,7 @@ class BatchProcesses:
             self._pool = ProcessPoolExecutor(self._n, context, _begin, (self._source,))
         return self._pool
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_pool": None}
 
 

@@ -96,10 +96,10 @@ class PairSource:
     def __init__(
         self,
         paths: Sequence[Any],
-        atlas=None,
+        atlas: str | os.PathLike | Atlas | None = None,
         *,
-        augmenter_ref=None,
-        augmenter_mov=None,
+        augmenter_ref: Any = None,
+        augmenter_mov: Any = None,
         deformation: str | None = None,
         p_reg: float = 0.5,
         mirror: float = 0.0,
@@ -172,7 +172,7 @@ class PairSource:
         with naming_damage(self.paths[number]):
             return self._open(number)["img"][row].astype(np.float32) / 255
 
-    def pair(self, index: int, random_state=None) -> Pair:
+    def pair(self, index: int, random_state: int | np.random.Generator | None = None) -> Pair:
         """Return one sample, changed at random.
 
         Parameters
@@ -246,11 +246,11 @@ class PairSource:
             self._files[number] = open_dataset(self.paths[number])
         return self._files[number]
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         specs = {key: atlas if isinstance(atlas, str) else atlas.spec for key, atlas in self._atlases.items()}
         return {**self.__dict__, "_files": {}, "_atlases": specs, "_augmenters": pickle.dumps(self._augmenters)}
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         # imgaug can be imported through its shim alone, so not by the unpickling of one of its objects.
         import atlalign.ml_utils.imgaug_compat  # noqa: F401
 
@@ -263,7 +263,7 @@ def _mirrored(array: NDArray) -> NDArray[np.float32]:
     return np.ascontiguousarray(array[:, ::-1] * signs)
 
 
-def load_atlas(given, stored: str, path: Path) -> Atlas:
+def load_atlas(given: str | os.PathLike | Atlas | None, stored: str, path: Path) -> Atlas:
     """Return the atlas of a dataset: the one that is given, or the one that it names."""
     if isinstance(given, Atlas):
         return given
@@ -279,7 +279,7 @@ def load_atlas(given, stored: str, path: Path) -> Atlas:
         raise AtlasError(f"{error} It is the atlas that {path} names; pass atlas=NAME_OR_PATH for another.") from error
 
 
-def _augment(augmenter, image: NDArray, rng: np.random.Generator) -> NDArray[np.float32]:
+def _augment(augmenter: Any, image: NDArray, rng: np.random.Generator) -> NDArray[np.float32]:
     if augmenter is None:
         return image
     from atlalign.ml_utils.augmentation import augment

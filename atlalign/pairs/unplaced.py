@@ -94,7 +94,7 @@ class UnplacedSource:
         """Return the atlas of a sample."""
         return self.pairs.atlas_of(index)
 
-    def sample(self, index: int, random_state=None) -> UnplacedSample:
+    def sample(self, index: int, random_state: int | np.random.Generator | None = None) -> UnplacedSample:
         """Return one sample, changed at random if that is wanted.
 
         Parameters

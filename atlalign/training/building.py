@@ -155,9 +155,11 @@ def _load_registration(model, config: TrainingConfig, shape):
     size, n_fields = tuple(model.inputs[0].shape[1:3]), len(model.outputs) - 1
     expected = 2 if config.kind == "local" and config.compute_inv else 1
     if size != tuple(shape) or n_fields != expected:
+        fits = size == tuple(shape)
+        remedy = "Give --no-inverse" if fits and n_fields < expected else "Choose another, or another dataset"
         raise ModelError(
             f"A model to start from must be of the dataset's image size, {tuple(shape)}, and predict {expected} "
-            f"field(s). Received: {config.init_from} of {size} with {n_fields}. Choose another, or another dataset."
+            f"field(s). Received: {config.init_from} of {size} with {n_fields}. {remedy}."
         )
     return model
 

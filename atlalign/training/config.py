@@ -4,7 +4,12 @@ import difflib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic.fields import FieldInfo
+
+from atlalign.weights.defaults import default_models
+
+DEFAULT = "default"  # names the network of its kind that comes with the package
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -142,7 +147,7 @@ class TrainingConfig(BaseModel):
     )
     global_model: Path | None = Field(
         default=None,
-        description="Train on what this network leaves: it places the moving images first.",
+        description="Train on what this network, or 'default', leaves: it places the moving images first.",
         json_schema_extra=_only("local"),
     )
 
@@ -210,7 +215,9 @@ class TrainingConfig(BaseModel):
         json_schema_extra=_only("global", "local"),
     )
 
-    init_from: Path | None = Field(default=None, description="Start from the weights of this model (fine-tuning).")
+    init_from: Path | None = Field(
+        default=None, description="Start from the weights of this model, or of 'default' (fine-tuning)."
+    )
     freeze: Literal["none", "encoder"] = Field(
         default="none", description="What of it is kept as it is: encoder is the way down to the coarsest scale."
     )
@@ -240,6 +247,13 @@ class TrainingConfig(BaseModel):
     def _unset(cls, value: Any) -> Any:
         """On a command line ``none`` undoes what the file sets."""
         return None if value == "none" else value
+
+    @field_validator("global_model", "init_from", mode="before")
+    @classmethod
+    def _name_the_default(cls, value: Any, info: ValidationInfo) -> Any:
+        """Say where the network lies that comes with the package, which is called ``default``."""
+        kind = "global" if info.field_name == "global_model" else str(info.data.get("kind"))
+        return default_models().get(kind, value) if value == DEFAULT else value
 
     @field_validator("strategy", mode="before")
     @classmethod
@@ -298,7 +312,7 @@ class TrainingConfig(BaseModel):
             raise ValueError("inverse_consistency needs compute_inv. Received: a weight, but no inverse field")
         return self
 
-    def model_post_init(self, context) -> None:
+    def model_post_init(self, context: Any) -> None:
         """Fill in the losses of the kind."""
         if not self.losses and self.kind != "position":
             fields = 2 if self.kind == "local" and self.compute_inv else 1
@@ -317,7 +331,7 @@ def needed_weights(config: TrainingConfig) -> set[str]:
     return {"lpips"} if any("perceptual_loss" in name for name in config.losses) else set()
 
 
-def belongs_to(field, kind: str) -> bool:
+def belongs_to(field: FieldInfo, kind: str) -> bool:
     """Return whether a field of `TrainingConfig` is a setting of that kind of network.
 
     Examples
@@ -325,4 +339,6 @@ def belongs_to(field, kind: str) -> bool:
     >>> belongs_to(TrainingConfig.model_fields["diffeomorphic"], "global")
     False
     """
-    return kind in (field.json_schema_extra or {}).get("kinds", [kind])
+    extra = field.json_schema_extra
+    kinds = extra.get("kinds") if isinstance(extra, dict) else None
+    return not isinstance(kinds, list) or kind in kinds

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from atlalign._files import atomic_path, require_file
 from atlalign.errors import InvalidFileError, one_line
-from atlalign.training.config import TrainingConfig
+from atlalign.training.config import DEFAULT, TrainingConfig
 
 _LARGEST_BYTES = 2**20  # a person's settings are short; more is another file
 _PATHS = ("data", "out", "global_model", "init_from")
@@ -82,6 +82,16 @@ def effective_config(
 def read_config(path: str | Path) -> TrainingConfig:
     """Return the settings that `write_config` wrote.
 
+    Parameters
+    ----------
+    path : path-like
+        The file.
+
+    Returns
+    -------
+    TrainingConfig
+        The settings.
+
     Raises
     ------
     FileNotFoundError
@@ -99,7 +109,24 @@ def read_config(path: str | Path) -> TrainingConfig:
 
 
 def write_config(path: Path, config: TrainingConfig) -> None:
-    """Write all settings of a run as TOML, with absolute paths; those that are unset are left out."""
+    """Write all settings of a run as TOML, with absolute paths; those that are unset are left out.
+
+    Parameters
+    ----------
+    path : path-like
+        The file, replaced if it exists.
+    config : TrainingConfig
+        The settings.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "config.toml"
+    >>> config = TrainingConfig(kind="global", data="pairs.h5", out="run", epochs=3)
+    >>> write_config(path, config)
+    >>> read_config(path) == config
+    True
+    """
     values = {name: value for name, value in config.model_dump(mode="json").items() if value is not None}
     with atomic_path(path) as temporary:
         temporary.write_text(tomli_w.dumps(values), encoding="utf-8")
@@ -124,7 +151,7 @@ def _read_settings(path: Path, kind: str) -> dict[str, Any]:
     for name in _PATHS:
         value = settings.get(name)
         if isinstance(value, str):
-            settings[name] = path.parent / value
+            settings[name] = value if value == DEFAULT else path.parent / value
         elif isinstance(value, list) and all(isinstance(part, str) for part in value):
             settings[name] = [path.parent / part for part in value]
     return settings

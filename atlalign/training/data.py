@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from atlalign._progress import Progress
 from atlalign.dataset import check_dataset, split_indexes
 from atlalign.errors import InvalidFileError, ModelError
 from atlalign.section.resampling import compose_affine, resize_affine, resize_image
@@ -17,8 +19,7 @@ from atlalign.training.distribution import Devices
 
 if TYPE_CHECKING:
     from atlalign.ml_utils.batches import BatchGenerator
-
-Progress = Callable[..., Any]
+    from atlalign.pairs import PairSource
 
 _AFFINE_TOLERANCE = 0.05  # px
 _BATCH = 16
@@ -93,6 +94,8 @@ def open_data(config: TrainingConfig, progress: Progress, devices: Devices | Non
         "shard": (devices.process, devices.processes),
         "multiple_of": devices.count,
     }
+    train_generator: BatchGenerator
+    validate: Callable[..., BatchGenerator]
     train_only = {"shuffle": True, "indexes": training, "processes": config.workers}
     if config.kind == "position":
         train_generator = UnplacedGenerator(config.data, changes=True, **train_only, **common)
@@ -102,7 +105,9 @@ def open_data(config: TrainingConfig, progress: Progress, devices: Devices | Non
     return TrainingData(train_generator, validate(indexes=validation) if len(validation) else None, split_by)
 
 
-def _paired(config: TrainingConfig, source, progress: Progress, train_only: dict, common: dict):
+def _paired(
+    config: TrainingConfig, source: PairSource, progress: Progress, train_only: dict, common: dict
+) -> tuple[BatchGenerator, Callable[..., BatchGenerator]]:
     """Return the generator of pairs to train on, and what makes the one for validation."""
     from atlalign.ml_utils.augmentation import augmenter_1
     from atlalign.ml_utils.io import SupervisedGenerator
@@ -123,7 +128,7 @@ def _paired(config: TrainingConfig, source, progress: Progress, train_only: dict
     return train_generator, partial(SupervisedGenerator, config.data, **common)
 
 
-def split_pairs(source, config: TrainingConfig) -> tuple[str, np.ndarray, np.ndarray]:
+def split_pairs(source: PairSource, config: TrainingConfig) -> tuple[str, np.ndarray, np.ndarray]:
     """Return which samples a run trains on and which it keeps for validation.
 
     Parameters
@@ -144,7 +149,7 @@ def split_pairs(source, config: TrainingConfig) -> tuple[str, np.ndarray, np.nda
     return split_by, *split_indexes(identities, config.validation_share, config.seed)
 
 
-def _identities(source, split_by: str) -> tuple[str, np.ndarray]:
+def _identities(source: PairSource, split_by: str) -> tuple[str, np.ndarray]:
     """Return what a sample must share to be on the same side, and its name."""
     if split_by == "auto":
         split_by = "dataset_id" if len(np.unique(source.dataset_ids)) > 1 else "image_id"
@@ -155,7 +160,7 @@ def _identities(source, split_by: str) -> tuple[str, np.ndarray]:
     return split_by, identities.ravel()
 
 
-def place_by(path, source, progress: Progress) -> np.ndarray:
+def place_by(path: str | os.PathLike, source: PairSource, progress: Progress) -> np.ndarray:
     """Ask a global network for the affine map of every sample.
 
     Parameters

@@ -140,7 +140,7 @@ def cautions(models: Sequence[Path], source: PairSource, indexes: Sequence[int] 
     return found
 
 
-def _count_trained_on(config: TrainingConfig, source: PairSource, indexes) -> int:
+def _count_trained_on(config: TrainingConfig, source: PairSource, indexes: Sequence[int] | np.ndarray) -> int:
     from atlalign.pairs import PairSource
 
     if not {path.resolve() for path in config.data} & {path.resolve() for path in source.paths}:

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from atlalign._files import atomic_path, require_file
-from atlalign._progress import no_progress
+from atlalign._progress import Progress, no_progress
 
 _PACKAGES = (
     "atlalign",
@@ -50,7 +50,7 @@ def describe_environment() -> dict:
     }
 
 
-def sha256_of(path: str | os.PathLike, progress=no_progress) -> str:
+def sha256_of(path: str | os.PathLike, progress: Progress = no_progress) -> str:
     """Return the SHA-256 of a file, in hexadecimal.
 
     Parameters
@@ -91,7 +91,7 @@ def read_provenance(path: Path) -> dict:
     return details if isinstance(details, dict) else {}
 
 
-def changed_data(path: Path, data: Sequence[Path], progress=no_progress) -> list[str]:
+def changed_data(path: Path, data: Sequence[Path], progress: Progress = no_progress) -> list[str]:
     """Return the datasets that a run began with, if those that are there now are not the same.
 
     Parameters

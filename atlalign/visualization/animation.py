@@ -11,6 +11,7 @@ from atlalign.base import DisplacementField
 
 if TYPE_CHECKING:
     from matplotlib.animation import FuncAnimation
+    from matplotlib.image import AxesImage
 
 
 def create_animation(
@@ -101,7 +102,7 @@ def create_animation(
     ax.axis("off")
     shown = ax.imshow(_shortened(df, 0).warp(img), cmap=cmap, vmin=float(np.min(img)), vmax=float(np.max(img)))
 
-    def draw(share: float | None):
+    def draw(share: float | None) -> tuple[AxesImage]:
         shown.set_data(img_ref if share is None else _shortened(df, share).warp(img))
         return (shown,)
 

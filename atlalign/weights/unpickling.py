@@ -5,6 +5,7 @@ array, and none is looked up by the name that the file gives.
 """
 
 import pickle
+from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -69,7 +70,7 @@ def read_pickled_arrays(file: BinaryIO, name: str) -> dict[str, np.ndarray]:
         ) from None
 
 
-def _flattened(found: Any, prefix: str):
+def _flattened(found: Any, prefix: str) -> Iterator[tuple[str, np.ndarray]]:
     if type(found) is dict:
         for key, value in found.items():
             yield from _flattened(value, f"{prefix}/{key}" if prefix else str(key))

@@ -4,6 +4,7 @@ import pytest
 
 from atlalign.errors import InvalidFileError
 from atlalign.training import TrainingConfig, effective_config, read_config, write_config
+from atlalign.weights import default_models
 
 RUN = {"data": "pairs.h5", "out": "run"}
 
@@ -31,6 +32,13 @@ def test_an_option_can_unset_what_the_file_sets(settings):
 def test_the_paths_of_a_file_start_from_its_folder(settings, tmp_path):
     config = effective_config("global", {"out": "run"}, settings('data = ["a.h5", "sub/b.h5"]'))
     assert config.data == (tmp_path / "a.h5", tmp_path / "sub" / "b.h5")
+
+
+def test_default_names_the_networks_that_come_with_the_package(settings):
+    default = default_models()
+    config = effective_config("local", {**RUN, "init_from": "default"}, settings('global_model = "default"'))
+    assert (config.init_from, config.global_model) == (default["local"], default["global"])
+    assert effective_config("position", {**RUN, "init_from": "default"}).init_from == default["position"]
 
 
 def test_an_unknown_key_is_refused_with_the_nearest_known_one(settings):

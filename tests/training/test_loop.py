@@ -19,13 +19,6 @@ from atlalign.simulate import simulate_dataset
 from atlalign.training import TrainingConfig, effective_config, fit, resume
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    path = tmp_path_factory.mktemp("data") / "pairs.h5"
-    simulate_dataset(path, "phantom:100", n=6, shape=(48, 64), random_state=0)
-    return path
-
-
 def config(data, out, **changes):
     settings = {
         "losses": ("mse", "mse_po"),

@@ -14,7 +14,6 @@ from atlalign.ml_utils.callbacks.validation import score_samples
 from atlalign.ml_utils.io import SupervisedGenerator
 from atlalign.ml_utils.models import load_model
 from atlalign.nn import supervised_global_model_factory
-from atlalign.simulate import simulate_dataset
 from atlalign.training import TrainingConfig, fit
 
 SMALL = {
@@ -25,13 +24,6 @@ SMALL = {
     "dense_layers": (4,),
     "workers": 0,
 }
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    path = tmp_path_factory.mktemp("data") / "pairs.h5"
-    simulate_dataset(path, "phantom:100", n=6, shape=(48, 64), random_state=0)
-    return path
 
 
 @pytest.fixture(scope="module")

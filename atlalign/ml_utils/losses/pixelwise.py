@@ -22,6 +22,11 @@ def mae(y_true, y_pred):
     -------
     tensor ()
         The mean over the batch.
+
+    Examples
+    --------
+    >>> float(mae(ops.zeros((1, 2, 2, 1)), ops.full((1, 2, 2, 1), -0.5)))
+    0.5
     """
     y_true, y_pred = as_pair(y_true, y_pred)
     return ops.mean(ops.abs(y_true - y_pred))
@@ -40,6 +45,11 @@ def mse(y_true, y_pred):
     -------
     tensor ()
         The mean over the batch.
+
+    Examples
+    --------
+    >>> float(mse(ops.zeros((1, 2, 2, 1)), ops.full((1, 2, 2, 1), -0.5)))
+    0.25
     """
     y_true, y_pred = as_pair(y_true, y_pred)
     return ops.mean(ops.square(y_true - y_pred))

@@ -1,0 +1,1 @@
+"""What check_wheel.py looks at and runs."""

@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.sparse import csr_matrix
-from scipy.spatial import Delaunay
 
+from atlalign.export._triangles import Samples, Triangles
 from atlalign.plane import Plane
 from atlalign.quint.markers import Markers
 
-# VisuAlign's fixed points lie that far outside the image as a share of its width and height; markers keep inside.
-_MARGIN = 0.1
-_INSIDE = 0.095
-
-# Of a triangle's area on the section; one that has less on the overlay counts as folded.
-_LEAST_AREA = 0.02
-
-_DECIMALS = 3
 _MOST_ROUNDS = 80
 _ROUNDS_TO_UNFOLD = 50  # of these; later, markers whose triangles fold are given up
-# Shares of the tolerance that are aimed at: between the samples the error may be larger.
-_SAFE = 0.85
-_SAFE_FITTED = 0.96
-_STIFFNESS = 1.0  # samples that hold a marker in place on the overlay when it is moved to fit those around it
 _NEARLY_WORST = 0.4  # share of the largest error from which on a sample is added in the same round
+# Shares of the tolerance that are aimed at: between the samples the error may be larger.
+_SAFE = 0.5
+_SAFE_FITTED = 0.95
 
 
 def fit_plane(section_xy: np.ndarray, points_um: np.ndarray, size: tuple[float, float]) -> Plane:
@@ -116,91 +106,84 @@ def choose_markers(
     >>> len(markers) < 30, error <= 1
     (True, True)
     """
-    section_xy, overlay_xy = np.round(section_xy, _DECIMALS), np.round(overlay_xy, _DECIMALS)
-    mesh = _Mesh(section_xy, overlay_xy, size)
-    target = _SAFE * tolerance
-    counts = np.flatnonzero(tissue)
-    allowed = _within(section_xy, size) & _within(overlay_xy, size) & ~_folded(section_xy, overlay_xy)
+    samples = Samples(section_xy, overlay_xy, size, tissue)
+    triangles = _without_idle(_cover(samples, _SAFE * tolerance), _SAFE * tolerance)
+    marked_xy = triangles.fitted(_SAFE_FITTED * tolerance)
+    error = triangles.errors(marked_xy).max(initial=0)
+    return Markers(marked_xy[4:], triangles.section_xy[4:], size), float(error)
+
+
+def _cover(samples: Samples, target: float) -> Triangles:
+    """Return triangles between as many exact markers as it takes."""
+    can_follow = samples.can_follow.copy()
     chosen = np.empty(0, dtype=np.int64)
     for turn in range(_MOST_ROUNDS):
-        error, _, triangle = mesh.locate(chosen, counts)
-        error[~allowed[counts]] = 0
+        triangles = Triangles(samples, chosen)
+        error = np.where(can_follow[samples.counts], triangles.errors(), 0)
         if error.max(initial=0) > target:
-            worst = _worst_of_each(error, triangle, max(target, _NEARLY_WORST * error.max()))
-            chosen = np.concatenate([chosen, counts[worst]])
+            worst = _worst_of_each(error, triangles.of_counted, max(target, _NEARLY_WORST * error.max()))
+            chosen = np.concatenate([chosen, samples.counts[worst]])
             continue
-        folded, guilty = mesh.folds(chosen)
-        if guilty is None:
+        folded = triangles.turned_over()
+        if not len(folded):
             break
-        error, _, triangle = mesh.locate(chosen, np.arange(len(section_xy)))
-        error[~allowed | ~np.isin(triangle, folded)] = 0
-        dividing = _worst_of_each(error, triangle, 0)
+        inside, triangle, error = triangles.errors_in(folded)
+        dividing = inside[_worst_of_each(np.where(can_follow[inside], error, 0), triangle, 0)]
         if turn < _ROUNDS_TO_UNFOLD and len(dividing):
             chosen = np.concatenate([chosen, dividing])
         else:
-            allowed[guilty] = False
+            guilty = _most_in(triangles, folded)
+            can_follow[guilty] = False
             chosen = chosen[chosen != guilty]
-    while (guilty := mesh.folds(chosen)[1]) is not None:
-        chosen = chosen[chosen != guilty]
-    chosen = _without_idle(mesh, chosen, counts, target)
-    mesh.fit(chosen, counts, _SAFE_FITTED * tolerance)
-    error, _, _ = mesh.locate(chosen, counts)
-    return Markers(mesh.overlay[chosen], section_xy[chosen], size), float(error.max(initial=0))
+    return _unfolded(samples, chosen)
 
 
-class _Mesh:
-    """VisuAlign's triangles between chosen ones of many samples."""
+def _unfolded(samples: Samples, chosen: np.ndarray) -> Triangles:
+    """Return triangles between exact markers, without those whose triangles fold."""
+    triangles = Triangles(samples, chosen)
+    while len(folded := triangles.turned_over()):
+        chosen = chosen[chosen != _most_in(triangles, folded)]
+        triangles = Triangles(samples, chosen)
+    return triangles
 
-    def __init__(self, section_xy: np.ndarray, overlay_xy: np.ndarray, size: tuple[float, float]):
-        fixed = np.array([[x, y] for y in (-_MARGIN, 1 + _MARGIN) for x in (-_MARGIN, 1 + _MARGIN)]) * size
-        self._section, self._map = np.vstack([section_xy, fixed]), np.vstack([overlay_xy, fixed])
-        self._fixed = np.arange(len(section_xy), len(section_xy) + 4)
-        self._size = size
-        self.overlay = self._map
 
-    def locate(self, chosen: np.ndarray, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return how far samples are from where the triangles take them, px, and the corners and number of theirs."""
-        shares, corners, triangle = self._shares(chosen, samples)
-        mapped = np.einsum("nk,nkj->nj", shares, self.overlay[corners])
-        return np.linalg.norm(mapped - self._map[samples], axis=1), corners, triangle
+def _without_idle(triangles: Triangles, target: float) -> Triangles:
+    """Return the triangles without the markers that the others do not need.
 
-    def fit(self, chosen: np.ndarray, samples: np.ndarray, most: float) -> None:
-        """Move the markers on the overlay so that the samples are nearest to the map, none farther than the most."""
-        if not len(chosen):
-            return
-        shares, corners, _ = self._shares(chosen, samples)
-        rows = np.repeat(np.arange(len(samples)), 3)
-        matrix = csr_matrix((shares.ravel(), (rows, corners.ravel())), shape=(len(samples), len(self._map)))
-        off = self._map[samples] - matrix @ self._map
-        free = matrix[:, chosen]
-        moves = np.linalg.solve((free.T @ free).toarray() + _STIFFNESS * np.eye(len(chosen)), free.T @ off)
-        for share in (1.0, 0.7, 0.4):
-            self.overlay = self._map.copy()
-            self.overlay[chosen] += np.round(share * moves, _DECIMALS)
-            near = self.locate(chosen, samples)[0].max(initial=0) <= most
-            if near and self.folds(chosen)[1] is None and _within(self.overlay[chosen], self._size).all():
-                return
-        self.overlay = self._map
+    A marker that is taken away leaves a hole, which new triangles fill, and all others stay. Holes of markers that are
+    not joined do not touch, so that many such are tried at a time.
+    """
+    samples, tried = triangles.samples, np.zeros(len(triangles.samples), dtype=bool)
+    while not tried[triangles.chosen].all():
+        errors = triangles.errors()
+        gone = _not_joined(triangles, errors, tried)
+        tried[triangles.chosen[gone]] = True
+        # the marker in whose hole a triangle will be, -1 for none
+        hole = np.full(len(triangles.exact), -1)
+        hole[gone + 4] = gone
+        hole = hole[triangles.corners].max(axis=1)
+        fewer = Triangles(samples, np.delete(triangles.chosen, gone))
+        worse = fewer.errors() > np.maximum(errors, target)
+        folded = fewer.section_xy[fewer.corners[fewer.turned_over()]].mean(axis=1)
+        needed = np.concatenate([hole[triangles.of_counted[worse]], hole[triangles.holding(folded)]])
+        triangles = Triangles(samples, np.delete(triangles.chosen, np.setdiff1d(gone, needed)))
+    return triangles
 
-    def folds(self, chosen: np.ndarray) -> tuple[np.ndarray, int | None]:
-        """Return the triangles that are turned over, and the sample that is a corner of most of them, if any are."""
-        vertices = np.concatenate([self._fixed, chosen])
-        simplices = Delaunay(self._section[vertices]).simplices
-        folded = np.flatnonzero(_turned_over(self._section, self.overlay, vertices[simplices]))
-        corners = simplices[folded]
-        corners = corners[corners >= len(self._fixed)] - len(self._fixed)
-        return folded, int(chosen[np.bincount(corners).argmax()]) if corners.size else None
 
-    def _shares(self, chosen: np.ndarray, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the shares of a sample in the corners of its triangle, those corners, and its number."""
-        vertices = np.concatenate([self._fixed, chosen])
-        mesh = Delaunay(self._section[vertices])
-        points = self._section[samples]
-        triangle = mesh.find_simplex(points)
-        transform = mesh.transform[triangle]
-        shares = np.einsum("nij,nj->ni", transform[:, :2], points - transform[:, 2])
-        shares = np.column_stack([shares, 1 - shares.sum(axis=1)])
-        return shares, vertices[mesh.simplices[triangle]], triangle
+def _not_joined(triangles: Triangles, errors: np.ndarray, tried: np.ndarray) -> np.ndarray:
+    """Return markers that were not tried, no two of them joined, those first around which errors are smallest."""
+    largest = np.zeros(len(triangles.corners))
+    np.maximum.at(largest, triangles.of_counted, errors)
+    around = np.zeros(len(triangles.exact))
+    np.maximum.at(around, triangles.corners.ravel(), np.repeat(largest, 3))
+    starts, neighbours = triangles.joined
+    blocked = np.concatenate([np.ones(4, dtype=bool), tried[triangles.chosen]])
+    picked = []
+    for vertex in np.argsort(around, kind="stable"):
+        if not blocked[vertex]:
+            picked.append(vertex - 4)
+            blocked[neighbours[starts[vertex] : starts[vertex + 1]]] = True
+    return np.array(picked)
 
 
 def _worst_of_each(error: np.ndarray, triangle: np.ndarray, least: float) -> np.ndarray:
@@ -210,39 +193,7 @@ def _worst_of_each(error: np.ndarray, triangle: np.ndarray, least: float) -> np.
     return candidates[np.unique(triangle[candidates], return_index=True)[1]]
 
 
-def _without_idle(mesh: _Mesh, chosen: np.ndarray, counts: np.ndarray, target: float) -> np.ndarray:
-    """Return the markers without those that the others do not need, tried from the first on."""
-    error, corners, _ = mesh.locate(chosen, counts)
-    for marker in list(chosen):
-        fewer = chosen[chosen != marker]
-        # without it, only what lies in its own triangles changes
-        touched = np.flatnonzero((corners == marker).any(axis=1))
-        allowed = np.maximum(error[touched], target)
-        if (mesh.locate(fewer, counts[touched])[0] <= allowed).all() and mesh.folds(fewer)[1] is None:
-            chosen = fewer
-            error, corners, _ = mesh.locate(chosen, counts)
-    return chosen
-
-
-def _folded(section_xy: np.ndarray, overlay_xy: np.ndarray) -> np.ndarray:
-    """Return which samples lie where the map itself folds."""
-    triangles = Delaunay(section_xy).simplices
-    folded = np.zeros(len(section_xy), dtype=bool)
-    folded[triangles[_turned_over(section_xy, overlay_xy, triangles)]] = True
-    return folded
-
-
-def _turned_over(section_xy: np.ndarray, overlay_xy: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    on_section, on_overlay = _areas(section_xy[triangles]), _areas(overlay_xy[triangles])
-    return np.less(on_overlay * np.sign(on_section), _LEAST_AREA * np.abs(on_section))
-
-
-def _areas(corners: np.ndarray) -> np.ndarray:
-    """Return twice the area of triangles (n, 3, 2), negative where their corners go round the other way."""
-    (x1, y1), (x2, y2) = (corners[:, 1] - corners[:, 0]).T, (corners[:, 2] - corners[:, 0]).T
-    return x1 * y2 - y1 * x2
-
-
-def _within(points: np.ndarray, size: tuple[float, float]) -> np.ndarray:
-    shares = points / size
-    return np.all((shares > -_INSIDE) & (shares < 1 + _INSIDE), axis=1)
+def _most_in(triangles: Triangles, folded: np.ndarray) -> int:
+    """Return the sample that is a corner of most of some triangles."""
+    corners = triangles.corners[folded]
+    return int(triangles.chosen[np.bincount(corners[corners >= 4] - 4).argmax()])

@@ -32,7 +32,7 @@ _TOLERANCE = 0.002  # of the longer side
 
 _NUMBER_IN_NAME = re.compile(r"_s(\d+)")
 
-_SAMPLES_ALONG = 200  # positions along the longer side of a section at which the deformation is compared
+_SAMPLES_ALONG = 280  # positions along the longer side of a section at which the deformation is compared
 _JITTER = 0.4  # of their distance: of points on a regular grid, many triangulations are possible
 _JITTER_SEED = 0
 

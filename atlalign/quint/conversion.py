@@ -43,7 +43,7 @@ class Task:
     brainglobe_dir: str | None
     atlas: Atlas | None = None
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple:
         return Task, (self.sections, self.recipe, self.atlas_spec, self.brainglobe_dir)
 
     @property

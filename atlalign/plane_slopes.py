@@ -4,15 +4,91 @@ Convention: the middle axis runs from front to back through the centre of the at
 and there rises towards the back by `across` um for each um to the right of a slice (the medial-lateral axis) and by
 `down` um for each um downwards (the dorsal-ventral axis). Mirroring a slice left to right changes the sign of `across`
 alone.
+
+A tilt says the same of a plane in degrees, about the two axes that a brain can be skew to the blade by.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from atlalign.plane import Plane
+
+# From here on, a plane is nearer to sagittal or horizontal than to coronal.
+_STEEPEST_DEGREES = 45.0
+
+
+class Tilt(NamedTuple):
+    """How oblique a plane is: 0 and 0 where it is coronal.
+
+    Convention: sections are upright, the animal's right on the left of the image. Their slopes are the tangents of the
+    two angles: `dv` gives ``across``, `ml` gives ``down``.
+
+    Attributes
+    ----------
+    dv : float
+        Degrees about the dorsal-ventral axis. Positive: the animal's left lies farther back than its right.
+    ml : float
+        Degrees about the medial-lateral axis. Positive: the bottom of the section lies farther back than its top.
+
+    Examples
+    --------
+    >>> plane = Tilt(dv=0, ml=10).plane(5400, (13200, 8000, 11400))
+    >>> top_left, _, bottom_left, _ = plane.corners_um
+    >>> bool(bottom_left[0] > top_left[0]), Tilt.of(plane)
+    (True, Tilt(dv=0.0, ml=10.0))
+    """
+
+    dv: float = 0.0
+    ml: float = 0.0
+
+    @classmethod
+    def of(cls, plane: Plane) -> Tilt:
+        """Return the tilt of a plane that is nearest to coronal, to a millionth of a degree."""
+        across, down = position_and_slopes(plane, (0, 0, 0))[1:]
+        return cls(*(round(float(np.degrees(np.arctan(slope))), 6) + 0.0 for slope in (across, down)))
+
+    @property
+    def slopes(self) -> tuple[float, float]:
+        """``across`` and ``down``, um a um."""
+        across, down = np.tan(np.radians(self))
+        return float(across), float(down)
+
+    def plane(self, position_um: float, shape_um: Sequence[float]) -> Plane:
+        """Return the slice of this tilt that meets the middle axis at a position: see `sloping_plane`."""
+        return sloping_plane(position_um, self.slopes, shape_um)
+
+    def __str__(self) -> str:
+        return f"{self.dv:+.1f} degrees about DV, {self.ml:+.1f} about ML"
+
+
+def checked_tilt(tilt: Sequence[float]) -> Tilt:
+    """Return a tilt from its two angles, degrees, about the DV and the ML axis.
+
+    Raises
+    ------
+    ValueError
+        If they are not two numbers between -45 and 45.
+
+    Examples
+    --------
+    >>> checked_tilt([3, -2])
+    Tilt(dv=3.0, ml=-2.0)
+    >>> checked_tilt([3])
+    Traceback (most recent call last):
+    ...
+    ValueError: A tilt must be two angles, about DV and about ML, between -45 and 45 degrees. Received: [3].
+    """
+    angles = np.asarray(tilt, dtype=np.float64)
+    if angles.shape != (2,) or not (np.abs(angles) < _STEEPEST_DEGREES).all():
+        raise ValueError(
+            f"A tilt must be two angles, about DV and about ML, between -{_STEEPEST_DEGREES:g} and "
+            f"{_STEEPEST_DEGREES:g} degrees. Received: {tilt}."
+        )
+    return Tilt(*angles.tolist())
 
 
 def position_and_slopes(plane: Plane, shape_um: Sequence[float]) -> np.ndarray:

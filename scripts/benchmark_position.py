@@ -1,8 +1,9 @@
 """How far off the positions are that the position network proposes and the search finds, and which way up sections are.
 
 Each section is found by the network alone, by the search alone (candidates along the axis, through the global network),
-and by both. --series also finds each real set as a series, by the numbers in the names where there are any, and tries
-which orientation is found of sections that lie right, are turned by half or by a quarter, or are mirrored.
+and by both. --series also finds each real set as a series, by the numbers in the names where there are any, with and
+without a common tilt, and tries which orientation is found of sections that lie right, are turned by half or by a
+quarter, or are mirrored. --tilted N also finds N simulated series of each of four tilts.
 
 The simulated pairs should be of planes that training never saw:
 
@@ -27,12 +28,13 @@ import numpy as np
 from accuracy.measures import evenly
 from accuracy.progress import say
 from accuracy.tables import markdown
+from accuracy.tilted_series import TILTS, simulated_series, structure_share
 from accuracy.two_photon import POSITION_UM
 from accuracy.unlabelled import RealSection, nissl_sections, real_sets
 
 from atlalign import Atlas, Registrar
 from atlalign.pairs import UnplacedSource
-from atlalign.plane_slopes import position_and_slopes, tilt_degrees
+from atlalign.plane_slopes import Tilt, position_and_slopes, tilt_degrees
 from atlalign.registration import find_series_planes, section_number
 from atlalign.registration.locating import Locator
 from atlalign.registration.orienting import oriented_further
@@ -43,7 +45,7 @@ from atlalign.weights import MissingWeightsError
 
 _ALL = 1000
 
-_WAYS = ("network", "search", "both", "series")
+_WAYS = ("network", "search", "both", "coronal series", "series")
 # What is done to a section that lies right, and what its orientation must then be found to be.
 _CHANGES = {"as it is": (0, False), "half turn": (180, False), "quarter": (90, False), "mirrored": (0, True)}
 
@@ -112,16 +114,31 @@ def _search(registrar, section):
     return search_position(section, locator.likeness, locator.canvas_maker(), prior_um=prior_um).position_um
 
 
-def measure_series(sections, rows, registrar):
+def measure_series(sections, rows, registrar, registering=None):
     """Add to each row where the section is found as one of a series, and return what is found of the series."""
+    planes = np.array([plane for _, plane in sections])
     sections = [section for section, _ in sections]
-    known = np.array([row["position_um"] for row in rows])
-    series = find_series_planes(registrar, sections, _series_numbers(sections, known))
-    for row, position_um in zip(rows, series.positions_um, strict=True):
-        row["series_um"] = float(position_um)
-    spacing = np.polyfit(series.numbers, known, 1)[0]
-    bad = [f"{entry.name}: {entry.reason}" for entry in series.bad]
-    return {"spacing_um": series.spacing_um, "known_um": float(spacing), "direction": series.direction, "bad": bad}
+    known = planes[:, 0]
+    numbers = _series_numbers(sections, known)
+    coronal, series = (find_series_planes(registrar, sections, numbers, tilt=tilt) for tilt in ((0, 0), "auto"))
+    for row, position_um, coronal_um in zip(rows, series.positions_um, coronal.positions_um, strict=True):
+        row["series_um"], row["coronal series_um"] = float(position_um), float(coronal_um)
+    found = {
+        "spacing_um": series.spacing_um,
+        "known_um": float(np.polyfit(series.numbers, known, 1)[0]),
+        "direction": series.direction,
+        "bad": [f"{entry.name}: {entry.reason}" for entry in series.bad],
+        "tilt": series.tilt_search.summary,
+        "estimated_degrees": list(series.tilt_search.estimate),
+        "mean_error_um": float(np.abs(series.positions_um - known).mean()),
+        "coronal_mean_error_um": float(np.abs(coronal.positions_um - known).mean()),
+    }
+    if np.isfinite(planes).all():
+        found["known_degrees"] = np.degrees(np.arctan(planes[:, 1:].mean(axis=0))).round(2).tolist()
+    if registering is not None:
+        found["coronal"] = structure_share(registering, sections, coronal.positions_um, Tilt())
+        found["tilted"] = structure_share(registering, sections, series.positions_um, series.tilt)
+    return found
 
 
 def _series_numbers(sections, known):
@@ -167,6 +184,7 @@ def main():
     parser.add_argument("--shared", type=Path, help="folder that holds sections/ and brains/")
     parser.add_argument("--pairs", type=Path, help="a dataset of simulated pairs")
     parser.add_argument("--series", action="store_true", help="also find real sets as series, and orientations")
+    parser.add_argument("--tilted", type=int, default=0, metavar="N", help="also N simulated series of each tilt")
     parser.add_argument("--most", type=int, default=_ALL, help="sections of each set, evenly spaced; all without it")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write what each section got")
     arguments = parser.parse_args()
@@ -185,9 +203,14 @@ def main():
         rows[name] = measure(sections, searching, guided, model)
         usable = [entry for entry in sections if entry[0].name in {row["section"] for row in rows[name]}]
         if arguments.series and name != "simulated" and len(usable) > 1:
-            found[name] = measure_series(usable, rows[name], searching)
+            found[name] = measure_series(usable, rows[name], searching, Registrar(atlas))
             found[name]["orientations"] = measure_orientations(usable, searching.locator)
         say(f"{name}: {len(usable)} sections, {np.median([row['seconds'] for row in rows[name]]):.1f} s each")
+    for tilt in TILTS * arguments.tilted:
+        name = f"simulated, {tilt}, number {len(found)}"
+        sections = list(simulated_series(atlas, tilt, len(found)))
+        found[name] = measure_series(sections, [{} for _ in sections], searching)
+        say(f"{name}: {found[name]['tilt']}")
     heading = ["set", "by", "n", "median um", "mean um", "p95 um", "bias um", "tilt error deg"]
     print(markdown(heading, [line for name, mine in rows.items() if mine for line in summary(name, mine)]))
     for name, of_series in found.items():

@@ -27,6 +27,7 @@ def register_command(
     manifest: given.ManifestOption = None,
     position_um: given.PositionOption = None,
     anchoring: given.AnchoringOption = None,
+    tilt: given.TiltOption = "auto",
     pixel_size_um: given.PixelSizeOption = None,
     channel: given.ChannelOption = None,
     flip: FlipOption = None,
@@ -71,6 +72,7 @@ def register_command(
     options = SectionOptions(
         position_um=position_um,
         anchoring=anchoring,
+        tilt=_tilt(tilt),
         pixel_size_um=_pixel_size(pixel_size_um),
         channel=channel,
         invert=invert,
@@ -174,6 +176,20 @@ def _register_all(
             f"{len(failed)} of {len(jobs)} sections could not be registered: {some(list(failed))}. "
             f"{files.sections} says why; the same call tries them again."
         )
+
+
+def _tilt(text: str) -> Any:
+    from atlalign.plane_slopes import Tilt, checked_tilt
+
+    if text in ("auto", "none"):
+        return "auto" if text == "auto" else Tilt()
+    try:
+        return checked_tilt(parse_numbers(text, "--tilt"))
+    except ValueError:
+        raise ValueError(
+            "--tilt must be auto, none, or two angles DV,ML between -45 and 45 degrees, such as 2.5,-3. "
+            f"Received: {text!r}."
+        ) from None
 
 
 def _pixel_size(text: str | None) -> Any:

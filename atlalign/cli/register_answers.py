@@ -56,6 +56,9 @@ def say_series(files: BatchFiles) -> None:
     if found["turned"]:
         text += f", with --rotate {found['rotate']}" + (f" --flip {found['flip']}" if found["flip"] else "")
     typer.echo(text, err=True)
+    search = found["tilt_search"]
+    dv, ml = found["tilt"]
+    typer.echo(f"Tilt: {search['summary']}" if search else f"Tilt: {dv:g} degrees about DV, {ml:g} about ML", err=True)
 
 
 def some(names: list[str]) -> str:

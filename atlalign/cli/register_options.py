@@ -53,6 +53,16 @@ AnchoringOption = Annotated[
         parser=parse_path,
     ),
 ]
+TiltOption = Annotated[
+    str,
+    typer.Option(
+        "--tilt",
+        help="How far from coronal the sections were cut, degrees about the DV axis (positive: the animal's left lies "
+        "farther back) and about the ML axis (positive: the bottom lies farther back). auto finds that of a series and "
+        "takes a section alone for coronal.",
+        metavar="auto|none|DV,ML",
+    ),
+]
 PixelSizeOption = Annotated[
     str | None,
     typer.Option(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from atlalign.plane import Plane
 from atlalign.plane_io import read_anchorings
+from atlalign.plane_slopes import Tilt
 from atlalign.registration.jobs import SectionJob, find_sections, require_different
 from atlalign.registration.landmark_files import LandmarkPairs
 from atlalign.registration.placing import HemisphereChoice
@@ -26,6 +27,8 @@ class SectionOptions:
     ----------
     position_um, pixel_size_um, hemisphere
         As in `Registrar.register`.
+    tilt : "auto" or Tilt
+        As in `SectionJob`.
     anchoring : Path, optional
         Instead of a position: a file of QuickNII or DeepSlice that names the section.
     channel, flip, rotate, invert
@@ -36,6 +39,7 @@ class SectionOptions:
 
     position_um: float | None = None
     anchoring: Path | None = None
+    tilt: Tilt | Literal["auto"] = "auto"
     pixel_size_um: Any = None
     channel: int | None = None
     flip: Flip | None = None
@@ -102,6 +106,7 @@ class JobMaker:
             path,
             position_um=options.position_um,
             plane=plane,
+            tilt=options.tilt,
             pixel_size_um=options.pixel_size_um,
             channel=options.channel,
             flip=options.flip,
@@ -188,6 +193,11 @@ def _check_goes_with_anchoring(options: SectionOptions) -> None:
         raise ValueError(
             f"--pixel-size-um goes with --position-um: an anchoring implies its own pixel size. Received: "
             f"{options.pixel_size_um} with --anchoring {options.anchoring}. Leave one of them out."
+        )
+    if options.tilt != "auto":
+        raise ValueError(
+            f"--tilt goes with --position-um: an anchoring says how its plane lies. Received: --tilt "
+            f"{options.tilt.dv:g},{options.tilt.ml:g} with --anchoring {options.anchoring}. Leave one of them out."
         )
     if options.flip is not None or options.rotate:
         received = f"--flip {options.flip}" if options.flip else f"--rotate {options.rotate}"

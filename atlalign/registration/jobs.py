@@ -8,10 +8,11 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from atlalign._files import require_file
 from atlalign.plane import Plane
+from atlalign.plane_slopes import Tilt, checked_tilt
 from atlalign.registration.landmark_files import LandmarkPairs
 from atlalign.registration.placing import HemisphereChoice, check_hemisphere
 from atlalign.section import Section
@@ -35,6 +36,9 @@ class SectionJob:
         Its image.
     position_um, plane, pixel_size_um, hemisphere, mask, landmarks
         As in `Registrar.register`.
+    tilt : "auto" or Tilt
+        How far from coronal the section was cut: see `Section.tilted`. "auto" is not at all, unless it is searched for,
+        as that of a series.
     channel, flip, rotate, invert
         As in `Section.read`.
     out : str
@@ -55,6 +59,7 @@ class SectionJob:
     section: Path
     position_um: float | None = None
     plane: Plane | None = None
+    tilt: Tilt | Literal["auto"] = "auto"
     pixel_size_um: Any = None
     channel: int | None = None
     flip: Flip | None = None
@@ -75,7 +80,7 @@ class SectionJob:
 
     def read(self) -> Section:
         """Read the section."""
-        return Section.read(
+        section = Section.read(
             self.section,
             pixel_size_um=self.pixel_size_um,
             channel=self.channel,
@@ -84,6 +89,7 @@ class SectionJob:
             invert=self.invert,
             mask=self.mask,
         )
+        return section if self.tilt == "auto" else section.tilted(self.tilt)
 
     def check(self, atlas: Atlas) -> None:
         """Raise what can be said against the job without reading the image.
@@ -103,6 +109,8 @@ class SectionJob:
                 )
             atlas.plane(self.position_um)
         Orientation(self.flip, self.rotate)
+        if self.tilt != "auto":
+            checked_tilt(self.tilt)
         check_hemisphere(self.hemisphere)
         if self.pixel_size_um is not None:
             checked_pixel_size(self.pixel_size_um)

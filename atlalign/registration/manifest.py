@@ -194,7 +194,7 @@ def _job(
     if "position_um" in options:
         defaults = replace(defaults, anchoring=None)
     if "anchoring" in options:
-        defaults = replace(defaults, position_um=None, pixel_size_um=None, flip=None, rotate=0)
+        defaults = replace(defaults, position_um=None, tilt="auto", pixel_size_um=None, flip=None, rotate=0)
     return maker.make(section, replace(defaults, **options), out=_folder_name(cells.get("out", "")))
 
 

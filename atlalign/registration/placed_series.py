@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -13,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 from atlalign._files import atomic_path
 from atlalign._progress import no_progress
 from atlalign.errors import AtlalignError
+from atlalign.plane_slopes import Tilt, checked_tilt
 from atlalign.registration.jobs import SectionJob
 from atlalign.registration.requests import Requests
 from atlalign.registration.series import find_series_planes
+from atlalign.registration.tilt_search import TiltSearch
 from atlalign.section.canvas import Hemisphere
 from atlalign.section.orientation import Flip, Turn
 
@@ -40,6 +43,11 @@ class PlacedSeries:
         Whether all of them are to be turned or mirrored.
     flip, rotate
         How, as in `Section.read`.
+    tilt : Tilt
+        How far from coronal all of them are, degrees.
+    tilt_search : dict or None
+        How that was found, where it was searched for: "tilts" that were tried and their "scores", "estimate",
+        "standard_errors" (None of an angle that was not seen), "n_sections" and a "summary".
     hemisphere : {"both", "left", "right"}
         What most of the sections show of the animal.
     doubts : dict of str to str
@@ -52,6 +60,8 @@ class PlacedSeries:
     turned: bool
     flip: Flip | None
     rotate: Turn
+    tilt: Tilt
+    tilt_search: dict[str, Any] | None
     hemisphere: Hemisphere
     doubts: dict[str, str]
 
@@ -62,6 +72,7 @@ class PlacedSeries:
             replace(
                 job,
                 position_um=position_um,
+                tilt=self.tilt if any(self.tilt) else job.tilt,
                 # A series is of one kind: a single one that seems to be a half is damaged, or lies elsewhere.
                 hemisphere=self.hemisphere if job.hemisphere == "auto" else job.hemisphere,
                 note=self.doubts.get(job.out),
@@ -104,7 +115,7 @@ def place_series(
     Parameters
     ----------
     jobs : sequence of SectionJob
-        Their files' names hold their numbers, or their order counts. The hemisphere is that of the first.
+        Their files' names hold their numbers, or their order counts. Hemisphere and tilt are those of the first.
     registrar : Registrar
     auto_orient : bool
         Whether to turn or mirror all of them where they fit clearly better so.
@@ -116,11 +127,15 @@ def place_series(
         _ReadInTurn(jobs),
         hemisphere=jobs[0].hemisphere,
         auto_orient=auto_orient,
+        tilt=jobs[0].tilt,
         progress=progress,
     )
     turned = found.orientation is not None and found.orientation.applied
     best = found.orientation.best if found.orientation is not None else None
     positions_um = tuple(float(position) for position in found.positions_um)
+    doubts = {jobs[bad.index].out: bad.reason for bad in found.bad}
+    for doubt in found.tilt_search.doubts() if found.tilt_search is not None else ():
+        doubts = {job.out: f"{doubts[job.out]} {doubt}" if job.out in doubts else doubt for job in jobs}
     make_canvas = registrar.locator.canvas_maker(hemisphere=jobs[0].hemisphere)
     shown: Counter[Hemisphere] = Counter()
     for job, position_um in progress(list(zip(jobs, positions_um, strict=True)), total=len(jobs)):
@@ -128,7 +143,7 @@ def place_series(
             AtlalignError, ValueError, OSError
         ):  # a section that cannot be read is reported when its turn comes
             section = job.read().oriented(best.flip, best.rotate) if turned and best is not None else job.read()
-            shown[make_canvas(section, position_um).hemisphere] += 1
+            shown[make_canvas(section.tilted(found.tilt), position_um).hemisphere] += 1
     return PlacedSeries(
         positions_um=positions_um,
         spacing_um=float(found.spacing_um),
@@ -136,8 +151,10 @@ def place_series(
         turned=turned,
         flip=best.flip if best is not None else None,
         rotate=best.rotate if best is not None else 0,
+        tilt=found.tilt,
+        tilt_search=None if found.tilt_search is None else _record(found.tilt_search),
         hemisphere=shown.most_common(1)[0][0] if shown else "both",
-        doubts={jobs[bad.index].out: bad.reason for bad in found.bad},
+        doubts=doubts,
     )
 
 
@@ -148,7 +165,9 @@ def read_series(path: Path, jobs: Sequence[SectionJob], requests: Requests) -> P
         if content["request"] != _request(jobs, requests):
             return None
         found = content["series"]
-        return PlacedSeries(**{**found, "positions_um": tuple(found["positions_um"])})
+        return PlacedSeries(
+            **{**found, "positions_um": tuple(found["positions_um"]), "tilt": checked_tilt(found["tilt"])}
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -159,6 +178,19 @@ def write_series(path: Path, series: PlacedSeries, jobs: Sequence[SectionJob], r
     content = {"series": asdict(series), "request": _request(jobs, requests)}
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _record(search: TiltSearch) -> dict[str, Any]:
+    """Return a search for a tilt in types that JSON knows."""
+    errors = [error if math.isfinite(error) else None for error in search.errors]
+    return {
+        "tilts": [list(tilt) for tilt in search.tried],
+        "scores": search.scores.tolist(),
+        "n_sections": search.n_sections,
+        "estimate": list(search.estimate),
+        "standard_errors": errors,
+        "summary": search.summary,
+    }
 
 
 def _request(jobs: Sequence[SectionJob], requests: Requests) -> list[Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import atlalign
 from atlalign.base import DisplacementField
+from atlalign.plane_slopes import Tilt
 
 if TYPE_CHECKING:
     from atlalign.registration.orienting import OrientationSearch
@@ -60,6 +61,7 @@ def make_record(registration: Registration, labels_shape: tuple[int, int]) -> di
             "corners_order": ["top-left", "top-right", "bottom-left", "bottom-right"],
             "axes_um": ["ap", "dv", "ml"],
             "position_um": canvas.plane.position_um,
+            "tilt_degrees": Tilt.of(canvas.plane)._asdict(),
             "animal_left_in_image": "right",
             "hemisphere": canvas.hemisphere,
         },

@@ -99,6 +99,7 @@ class Requests:
             "section": _stamp(job.section, "section"),
             "position_um": job.position_um,
             "corners_um": None if job.plane is None else job.plane.corners_um,
+            **({} if job.tilt == "auto" else {"tilt_degrees": list(job.tilt)}),
             "pixel_size_um": job.pixel_size_um,
             "channel": job.channel,
             "flip": job.flip,

@@ -14,11 +14,14 @@ from numpy.typing import NDArray
 
 from atlalign._progress import no_progress
 from atlalign.errors import AtlalignError
+from atlalign.plane_slopes import Tilt, checked_tilt
 from atlalign.registration.orienting import OrientationSearch, common_orientation
 from atlalign.registration.placing import HemisphereChoice, check_hemisphere
 from atlalign.registration.quality.position import PositionSearch
 from atlalign.registration.search import search_position
-from atlalign.registration.series_line import fit_line
+from atlalign.registration.series_line import Line, fit_line
+from atlalign.registration.series_tilt import PlacedSection, common_shift_um, tilt_of
+from atlalign.registration.tilt_search import TiltSearch
 from atlalign.section import Section
 
 if TYPE_CHECKING:
@@ -30,8 +33,12 @@ _NUMBER_IN_NAME = re.compile(r"_s(\d+)")  # as the tools of the QUINT workflow n
 # A section off the line is bad where another place is so much likelier, and so far away.
 _CLEARLY, _FAR_UM = 0.2, 600.0
 _LEAST_OVERLAP = 0.6  # of whole, upright sections the least is 0.9
-# So many sections show which way up a series is.
-_ORIENTING_SECTIONS = 8
+# So many sections show which way up a series is, and how it is tilted.
+_ORIENTING_SECTIONS, _TILT_SECTIONS = 8, 16
+# So near to either end of the brain a tilted plane may leave it.
+_TIP_UM = 800.0
+
+TiltChoice = Literal["auto"] | Sequence[float]
 
 
 @dataclass(frozen=True)
@@ -66,7 +73,11 @@ class SeriesPlanes:
         Positions along the anterior-posterior axis, um, on a straight line over the numbers, cut off at the ends of
         the brain. Bad sections have theirs too.
     planes : tuple of Plane
-        The coronal planes there.
+        The planes there: coronal, or tilted.
+    tilt : Tilt
+        How far from coronal all of them are.
+    tilt_search : TiltSearch or None
+        How the tilt was found; None where it was given, or could not be looked for.
     spacing_um : float
         From one number to the next, um.
     direction : {"front to back", "back to front"}
@@ -83,6 +94,8 @@ class SeriesPlanes:
     numbers: NDArray[np.float64]
     positions_um: NDArray[np.float64]
     planes: tuple[Plane, ...]
+    tilt: Tilt
+    tilt_search: TiltSearch | None
     spacing_um: float
     direction: Literal["front to back", "back to front"]
     orientation: OrientationSearch | None
@@ -112,12 +125,14 @@ def find_series_planes(
     pixel_size_um: Any = None,
     hemisphere: HemisphereChoice = "auto",
     auto_orient: bool = False,
+    tilt: TiltChoice = "auto",
     progress: Callable[..., Iterable[Any]] = no_progress,
 ) -> SeriesPlanes:
-    """Find where the sections of a series lie along the anterior-posterior axis.
+    """Find where the sections of a series lie along the anterior-posterior axis, and how far from coronal they are.
 
     Each section is searched for alone. The straight line over the section numbers is then taken that all of them
-    together are likeliest on; a section that fits somewhere else is outvoted, and listed.
+    together are likeliest on; a section that fits somewhere else is outvoted, and listed. Some of the sections are then
+    compared with tilted planes, and if they show a tilt, the whole series is moved to where they fit planes so tilted.
 
     Parameters
     ----------
@@ -133,6 +148,9 @@ def find_series_planes(
     auto_orient : bool
         Whether to turn or mirror all sections where they fit clearly better so; register them with
         ``orientation.best`` then, or with ``auto_orient=True``. Otherwise that is only reported.
+    tilt : "auto" or sequence of 2 float
+        How far from coronal all sections are cut, degrees about the DV and the ML axis: see
+        `atlalign.plane_slopes.Tilt`. By default it is searched for. Register the sections ``section.tilted(tilt)``.
     progress : callable, optional
         Takes what is gone through and ``total``, their number, and gives them back one after another.
 
@@ -143,7 +161,8 @@ def find_series_planes(
     Raises
     ------
     ValueError
-        If there are not as many numbers as sections, or no two different numbers among the sections that show tissue.
+        If there are not as many numbers as sections, or no two different numbers among the sections that show tissue;
+        or if the tilt is none.
 
     Examples
     --------
@@ -159,25 +178,33 @@ def find_series_planes(
     True
     """
     check_hemisphere(hemisphere)
+    given = None if isinstance(tilt, str) and tilt == "auto" else checked_tilt(tilt)
     names = tuple(_name_of(section, index) for index, section in enumerate(sections))
     along = _numbers(names, sections, numbers)
-    series = _Series(registrar.locator, sections, pixel_size_um, hemisphere)
+    series = _Series(registrar.locator, sections, pixel_size_um, hemisphere, given or Tilt())
     orientation = series.orientation()
     if orientation is not None and auto_orient:
         orientation = orientation.as_applied()
     found = [series.search(i, orientation) for i in progress(range(len(names)), total=len(names))]
     line = fit_line(along, [None if one is None or one.overlap < _LEAST_OVERLAP else one.search for one in found])
-    low, high = registrar.locator.candidates_um[0], registrar.locator.candidates_um[-1]
-    positions = np.clip(line(along), low, high)
+    tilt_search = None
+    if given is None:
+        sure = [one is not None and _doubt(one, at, at) is None for one, at in zip(found, line(along), strict=True)]
+        tilt_search, line = series.search_tilt(line, along, sure, orientation)
+    common = tilt_search.tilt if tilt_search is not None else given or Tilt()
+    on_line = line(along)
+    positions = np.clip(on_line, *series.within_um)
     reasons = [
-        series.refused.get(index) or _doubt(one, position, on_line)
-        for index, (one, position, on_line) in enumerate(zip(found, positions, line(along), strict=True))
+        series.refused.get(index) or _doubt(one, *at)
+        for index, (one, *at) in enumerate(zip(found, positions, on_line, strict=True))
     ]
     return SeriesPlanes(
         names=names,
         numbers=along,
         positions_um=positions,
-        planes=tuple(registrar.atlas.plane(float(position)) for position in positions),
+        planes=tuple(common.plane(float(position), registrar.atlas.shape_um) for position in positions),
+        tilt=common,
+        tilt_search=tilt_search,
         spacing_um=abs(line.slope_um),
         direction="front to back" if line.slope_um > 0 else "back to front",
         orientation=orientation,
@@ -196,9 +223,17 @@ class _Found(NamedTuple):
 class _Series:
     """Sections, which are read when it is their turn."""
 
-    def __init__(self, locator: Locator, sections: Sequence[Any], pixel_size_um: Any, hemisphere: HemisphereChoice):
-        self._locator, self._sections, self._pixel_size_um = locator, sections, pixel_size_um
+    def __init__(
+        self,
+        locator: Locator,
+        sections: Sequence[Any],
+        pixel_size_um: Any,
+        hemisphere: HemisphereChoice,
+        tilt: Tilt,
+    ):
+        self._locator, self._sections, self._pixel_size_um, self._tilt = locator, sections, pixel_size_um, tilt
         self._make_canvas = locator.canvas_maker(pixel_size_um, hemisphere)
+        self.within_um = locator.candidates_um[0], locator.candidates_um[-1]
         self.refused: dict[int, str] = {}
 
     def orientation(self) -> OrientationSearch | None:
@@ -209,16 +244,33 @@ class _Series:
 
     def search(self, index: int, orientation: OrientationSearch | None) -> _Found | None:
         """Return what a section shows alone, None of one that was refused."""
-        section = self._read(index)
+        section = self._read(index, orientation)
         if section is None:
             return None
-        if orientation is not None and orientation.applied:
-            section = section.oriented(orientation.best.flip, orientation.best.rotate)
         likeness, make_canvas = self._locator.likeness, self._make_canvas
         search = search_position(section, likeness, make_canvas, prior_um=self._locator.proposed_um(section))
         return _Found(search, float(likeness(section, [make_canvas(section, search.position_um)]).overlaps[0]))
 
-    def _read(self, index: int) -> Section | None:
+    def search_tilt(
+        self, line: Line, along: NDArray[np.float64], sure: Sequence[bool], orientation: OrientationSearch | None
+    ) -> tuple[TiltSearch, Line]:
+        """Return what some of the sections, evenly spaced, show of a tilt, and the line on which they lie with it."""
+        low, high = self.within_um[0] + _TIP_UM, self.within_um[1] - _TIP_UM
+        usable = np.flatnonzero(np.array(sure) & (line(along) > low) & (line(along) < high))
+        spread = np.linspace(0, max(0, usable.size - 1), min(usable.size, _TILT_SECTIONS)).round().astype(int)
+        placed: dict[int, PlacedSection] = {}
+        for index in usable[spread].tolist():
+            section = self._read(index, orientation)
+            if section is not None:
+                how = self._locator.likeness, self._make_canvas, self.within_um
+                placed[index] = PlacedSection(section, float(line(along[index])), *how)
+        found = tilt_of(list(placed.values()))
+        if any(found.tilt):
+            shift_um = common_shift_um(list(placed.values()), found.tilt)
+            line = line._replace(position_um=line.position_um + shift_um)
+        return found, line
+
+    def _read(self, index: int, orientation: OrientationSearch | None = None) -> Section | None:
         if index in self.refused:
             return None
         try:
@@ -227,7 +279,9 @@ class _Series:
         except (AtlalignError, ValueError, OSError) as error:
             self.refused[index] = str(error)
             return None
-        return section
+        if orientation is not None and orientation.applied:
+            section = section.oriented(orientation.best.flip, orientation.best.rotate)
+        return section.tilted(self._tilt)
 
 
 def _doubt(found: _Found | None, position_um: float, on_line_um: float) -> str | None:

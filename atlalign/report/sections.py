@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from atlalign.plane_slopes import Tilt
 from atlalign.registration.quality import QUANTITIES, flags
 from atlalign.registration.result import Registration
 from atlalign.registration.saved import SavedRegistration
@@ -89,7 +90,7 @@ def section_page(registration: Registration | SavedRegistration, number: int) ->
 
 def _where(registration: Registration | SavedRegistration) -> str:
     canvas, atlas = registration.canvas, registration.atlas
-    oblique = "" if canvas.plane.is_coronal else ", oblique"
+    oblique = "" if canvas.plane.is_coronal else f", tilted by {Tilt.of(canvas.plane)}"
     spacing = " x ".join(f"{um:g}" for um in dict.fromkeys(atlas.resolution_um))
     parts = [
         f"At {canvas.plane.position_um:.0f} um of {atlas.shape_um[0]:g} um from the anterior end{oblique}",

@@ -67,10 +67,11 @@ class Canvas:
         pixel_size_um: Any = None,
         hemisphere: Hemisphere = "both",
     ) -> Canvas:
-        """Place a section by its tissue on a coronal plane.
+        """Place a section by its tissue on the plane at a position.
 
-        The section's `orientation` says how it is brought upright, its left the animal's right. The centres of the
-        two tissues' bounding boxes coincide. Without a pixel size, the same scale both ways is taken that makes the
+        The section's `orientation` says how it is brought upright, its left the animal's right; its `tilt`, how far
+        from coronal the plane is, which meets the middle axis at the position. The centres of the two tissues'
+        bounding boxes coincide. Without a pixel size, the same scale both ways is taken that makes the
         boxes agree: the geometric mean of the ratios of widths and of heights.
 
         Parameters
@@ -92,7 +93,8 @@ class Canvas:
         ValueError
             If the position is outside the atlas, or the section or the plane shows no tissue.
         """
-        plane = atlas.plane(position_um)
+        atlas.plane(position_um)  # refuses a position outside the atlas
+        plane = section.tilt.plane(position_um, atlas.shape_um)
         box = mask_box((atlas.annotation_plane(plane, shape) > 0) & half_of(shape, hemisphere))
         if box is None:
             raise ValueError(
@@ -142,12 +144,17 @@ class Canvas:
         ------
         ValueError
             If the plane is nearer to sagittal or horizontal than to coronal, or shows no tissue of the atlas; or if
-            the section's `orientation` says anything: the plane says how its image lies.
+            the section's `orientation` or `tilt` says anything: the plane says how its image lies.
         """
         if not section.orientation.is_upright:
             raise ValueError(
                 "A section with an anchoring must not be flipped or rotated as well: the anchoring says how its image "
                 f"lies. Received: {section.orientation}. Leave flip and rotate out."
+            )
+        if any(section.tilt):
+            raise ValueError(
+                "A section with an anchoring must not be tilted as well: the anchoring says how its image lies. "
+                f"Received: {section.tilt}. Leave the tilt out."
             )
         extent = np.asarray(atlas.shape_um, dtype=np.float64)
         normal = np.cross(plane.u_um, plane.v_um)

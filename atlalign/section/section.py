@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, Literal
@@ -12,6 +13,7 @@ import cv2
 import numpy as np
 
 from atlalign.errors import InvalidFileError
+from atlalign.plane_slopes import Tilt, checked_tilt
 from atlalign.section import _levels
 from atlalign.section._grey import level_outside, luminance, transparent
 from atlalign.section._image import SectionImage
@@ -65,6 +67,8 @@ class Section(SectionImage):
         What says so: "given", or a part of the file, such as "OME-XML".
     orientation : Orientation
         `flip` and `rotate`.
+    tilt : Tilt
+        How far from coronal it was cut: not at all, unless `tilted` says so.
     mask : SectionMask or None
         Which pixels count, if not all of them do.
     name : str
@@ -96,6 +100,7 @@ class Section(SectionImage):
         mask: Any = None,
     ):
         self.orientation = Orientation(flip, rotate)
+        self.tilt = Tilt()
         self._pixels = image if isinstance(image, Pixels) else ArrayPixels(image, name)
         self._polarity: Literal["bright", "dark"] | None = None if invert is None else "bright" if invert else "dark"
         self.name = name
@@ -213,6 +218,30 @@ class Section(SectionImage):
         """
         other = copy.copy(self)
         other.orientation = Orientation(flip, rotate)
+        return other
+
+    def tilted(self, tilt: Sequence[float]) -> Section:
+        """Return the same section, cut at two angles from coronal; no pixel is read or moved.
+
+        Where it is placed by its position, it is placed on the plane of this tilt.
+
+        Parameters
+        ----------
+        tilt : Tilt or sequence of 2 float
+            Degrees about the dorsal-ventral and about the medial-lateral axis: see `atlalign.plane_slopes.Tilt`.
+
+        Raises
+        ------
+        ValueError
+            If these are not two angles between -45 and 45 degrees.
+
+        Examples
+        --------
+        >>> Section(np.zeros((60, 80), np.uint8)).tilted((3, -2)).tilt
+        Tilt(dv=3.0, ml=-2.0)
+        """
+        other = copy.copy(self)
+        other.tilt = checked_tilt(tilt)
         return other
 
     @cached_property

@@ -4,8 +4,9 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
@@ -16,6 +17,7 @@ import cv2
 from atlalign.errors import AtlalignError, MissingExtraError
 
 _CONNECT_SECONDS = 10
+_HOPELESS = 3  # items that end their processes, alone, before any is done
 _THREAD_VARIABLES = (
     *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"),
     *("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
@@ -28,7 +30,9 @@ Run = Callable[[Callable[[Any], Any], Sequence[Any]], Results]
 
 
 @contextmanager
-def workforce(workers: int, dask: str | None = None, *, threads: int = 1) -> Iterator[Run]:
+def workforce(
+    workers: int, dask: str | None = None, *, threads: int = 1, lost: Callable[[Any], Any] | None = None
+) -> Iterator[Run]:
     """Yield ``run(function, items)``, which yields the results in the order in which they are finished.
 
     Function and items are pickled unless this process does the work. Close the iterator to give up what was not begun.
@@ -41,13 +45,17 @@ def workforce(workers: int, dask: str | None = None, *, threads: int = 1) -> Ite
         Address of a Dask scheduler, whose workers do the work instead.
     threads : int
         With how many threads each of several processes computes.
+    lost : callable, optional
+        Gives the result of an item whose process was ended from outside, as by a system that is short of memory, and
+        again when the item was tried once more with no other beside it. By default that is an error.
 
     Raises
     ------
     MissingExtraError
         If a cluster is asked for and Dask is not installed.
     AtlalignError
-        If the cluster does not answer; later, if a process or the cluster ends before its work is done.
+        If the cluster does not answer; later, if the cluster ends before its work is done, or a process does and `lost`
+        is not given, no process can be started, or none lives until an item is done.
 
     Examples
     --------
@@ -56,7 +64,7 @@ def workforce(workers: int, dask: str | None = None, *, threads: int = 1) -> Ite
     [1, 2]
     """
     if dask is None:
-        yield _run_here if workers == 1 else partial(_run_in_processes, workers, threads)
+        yield _run_here if workers == 1 else partial(_run_in_processes, workers, threads, lost)
         return
     with _connect(dask) as client:
         yield partial(_run_on_cluster, client)
@@ -66,26 +74,82 @@ def _run_here(function: Callable[[Any], Any], items: Sequence[Any]) -> Results:
     yield from map(function, items)
 
 
-def _run_in_processes(workers: int, threads: int, function: Callable[[Any], Any], items: Sequence[Any]) -> Results:
-    if not items:
-        return
-    # Forked workers hang when the parent runs threads, as TensorFlow and OpenCV do; spawned ones start clean.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(items)), context, begin_worker, (threads,)) as pool:
+def _run_in_processes(
+    workers: int,
+    threads: int,
+    lost: Callable[[Any], Any] | None,
+    function: Callable[[Any], Any],
+    items: Sequence[Any],
+) -> Results:
+    waiting = deque(items)
+    n_done = n_lost = 0
+    while waiting:
+        suspects: deque[Any] = deque()
+        for result in _until_one_ends(workers, threads, function, waiting, suspects):
+            n_done += 1
+            yield result
+        if (suspects and lost is None) or ((suspects or waiting) and not _can_start(threads)):
+            raise _ended(workers)
+        while suspects:
+            ended: deque[Any] = deque()
+            for result in _until_one_ends(1, threads, function, suspects, ended):
+                n_done += 1
+                yield result
+            for item in ended:
+                n_lost += 1
+                if not n_done and n_lost >= _HOPELESS:
+                    raise _ended(workers)
+                yield lost(item)  # type: ignore[misc]
+
+
+def _until_one_ends(
+    workers: int, threads: int, function: Callable[[Any], Any], waiting: deque[Any], ended: deque[Any]
+) -> Results:
+    """Take items, and yield results; when a process ends by itself, put the items that were under way into `ended`."""
+    under_way: dict[Future[Any], Any] = {}
+    with _pool(min(workers, len(waiting)), threads) as pool:
         try:
-            with limited_threads(threads), _deaf():
-                futures = [pool.submit(function, item) for item in items]
-            for future in as_completed(futures):
+            while waiting or under_way:
+                # No more than there are processes: else nobody could tell which item ended one.
+                while waiting and len(under_way) < workers:
+                    with limited_threads(threads), _deaf():
+                        future = pool.submit(function, waiting[0])
+                    under_way[future] = waiting.popleft()
+                for future in wait(under_way, return_when=FIRST_COMPLETED).done:
+                    result = future.result()
+                    del under_way[future]
+                    yield result
+        except BrokenProcessPool:
+            whole = [future for future in wait(under_way).done if future.exception() is None]
+            ended.extend(item for future, item in under_way.items() if future not in whole)
+            for future in whole:
                 yield future.result()
-        except BrokenProcessPool as error:
-            raise AtlalignError(
-                f"A worker process must live until its work is done. Received: one of {workers} that ended by itself. "
-                'A script must make its calls under `if __name__ == "__main__":`, since each worker reads it again; '
-                "if memory was short, repeat the call with fewer workers: it goes on where it stopped."
-            ) from error
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
+
+
+def _pool(workers: int, threads: int) -> ProcessPoolExecutor:
+    # Forked workers hang when the parent runs threads, as TensorFlow and OpenCV do; spawned ones start clean.
+    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), begin_worker, (threads,))
+
+
+def _can_start(threads: int) -> bool:
+    """Return whether a process lives without work."""
+    try:
+        with _pool(1, threads) as pool, limited_threads(threads), _deaf():
+            pool.submit(os.getpid).result()
+    except BrokenProcessPool:
+        return False
+    return True
+
+
+def _ended(workers: int) -> AtlalignError:
+    return AtlalignError(
+        f"A worker process must live until its work is done. Received: one of {workers} that ended by itself. "
+        'A script must make its calls under `if __name__ == "__main__":`, since each worker reads it again; '
+        "if memory was short, repeat the call with fewer workers: it goes on where it stopped."
+    )
 
 
 @contextmanager

@@ -7,17 +7,20 @@ where the file has it (the atlas corners of each plane, top-left, top-right, bot
 need it).
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import h5py
 import numpy as np
+from numpy.typing import ArrayLike
 
 import atlalign
+from atlalign import _damage
 from atlalign._files import atomic_path, require_file
-from atlalign._progress import no_progress
+from atlalign._progress import Progress, no_progress
 from atlalign.errors import InvalidFileError, one_line
 from atlalign.plane import Plane
 
@@ -71,7 +74,9 @@ class Attributes:
 
 
 @contextmanager
-def create_dataset(path, n: int, shape: tuple[int, int], attributes: Attributes) -> Iterator[h5py.File]:
+def create_dataset(
+    path: str | os.PathLike, n: int, shape: tuple[int, int], attributes: Attributes
+) -> Iterator[h5py.File]:
     """Open a new dataset of `n` samples for writing; it appears at `path` when the block ends without an error.
 
     Parameters
@@ -108,7 +113,7 @@ def create_dataset(path, n: int, shape: tuple[int, int], attributes: Attributes)
         yield file
 
 
-def open_dataset(path) -> h5py.File:
+def open_dataset(path: str | os.PathLike) -> h5py.File:
     """Open a dataset for reading after checking its layout: names, shapes and dtypes, not the values.
 
     Parameters
@@ -158,8 +163,7 @@ def open_dataset(path) -> h5py.File:
     return file
 
 
-@contextmanager
-def naming_damage(path) -> Iterator[None]:
+def naming_damage(path: str | os.PathLike) -> AbstractContextManager[None]:
     """Turn what HDF5 raises while it reads a damaged file into an InvalidFileError that names the file.
 
     Parameters
@@ -167,17 +171,27 @@ def naming_damage(path) -> Iterator[None]:
     path : path-like
         Of the dataset that the block reads.
     """
-    try:
-        yield
-    except (OSError, KeyError, RuntimeError) as error:
-        raise InvalidFileError(
-            f"A dataset must be a whole HDF5 file. Received: {path}, which is damaged ({one_line(error)[:200]}). "
-            "Make it again or copy it again."
-        ) from error
+    return _damage.naming_damage(
+        "A dataset must be a whole HDF5 file.",
+        f"{path}, which is damaged",
+        "Make it again or copy it again.",
+        caught=(OSError, KeyError, RuntimeError),
+    )
 
 
 def layout_faults(file: h5py.File) -> list[str]:
-    """Say in words where the names, shapes, dtypes and attributes of an open file depart from the schema."""
+    """Say in words where the names, shapes, dtypes and attributes of an open file depart from the schema.
+
+    Parameters
+    ----------
+    file : h5py.File
+        Open for reading.
+
+    Returns
+    -------
+    list of str
+        Empty when nothing is wrong.
+    """
     faults = _attribute_faults(file.attrs)
     img = file.get("img")
     if not isinstance(img, h5py.Dataset) or img.ndim != 3 or 0 in img.shape:
@@ -240,7 +254,7 @@ def sample_faults(file: h5py.File, index: int) -> list[str]:
     return faults
 
 
-def check_dataset(path, progress=no_progress) -> list[str]:
+def check_dataset(path: str | os.PathLike, progress: Progress = no_progress) -> list[str]:
     """Read a whole dataset and name every fault with its sample.
 
     Parameters
@@ -259,12 +273,24 @@ def check_dataset(path, progress=no_progress) -> list[str]:
     ------
     FileNotFoundError, InvalidFileError
         As for `open_dataset`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = tempfile.mkdtemp() + "/pairs.h5"
+    >>> with create_dataset(path, 2, (32, 48), Attributes(atlas="phantom")) as file:
+    ...     file["corners_um"][:] = Plane.coronal(5000, (13200, 8000, 11400)).corners_um
+    ...     file["img"][0] = 255
+    >>> check_dataset(path)
+    ["sample 1: 'img' is all zero"]
     """
     with open_dataset(path) as file, naming_damage(path):
         return [fault for index in progress(range(len(file["img"]))) for fault in sample_faults(file, index)]
 
 
-def split_indexes(image_ids, validation_share: float, random_state=None) -> tuple[np.ndarray, np.ndarray]:
+def split_indexes(
+    image_ids: ArrayLike, validation_share: float, random_state: int | np.random.Generator | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Split samples into training and validation so that no section is in both.
 
     Parameters
@@ -314,6 +340,21 @@ def read_attributes(file: h5py.File) -> Attributes:
     ----------
     file : h5py.File
         From `open_dataset`.
+
+    Returns
+    -------
+    atlalign.dataset.Attributes
+        Empty or None where the file says nothing.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = tempfile.mkdtemp() + "/pairs.h5"
+    >>> with create_dataset(path, 2, (32, 48), Attributes(atlas="phantom", stain="Nissl")):
+    ...     pass
+    >>> with open_dataset(path) as file:
+    ...     read_attributes(file).stain
+    'Nissl'
     """
     attrs: Mapping = file.attrs
     resolution = attrs.get("resolution_um")
@@ -350,6 +391,6 @@ def _text(value: Any) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-def _sample_shape(column: _Column, size) -> tuple[int, ...]:
+def _sample_shape(column: _Column, size: Sequence[int]) -> tuple[int, ...]:
     named = {"h": size[0], "w": size[1]}
     return tuple(named.get(length, length) for length in column.trailing)

@@ -2,7 +2,7 @@
 
 import getpass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -137,7 +137,7 @@ def _open(
     channel: int | None,
     *,
     networks: bool,
-    **of_section,
+    **of_section: Any,
 ) -> "LabelFolder":
     from atlalign.label import LabelFolder
     from atlalign.label.opening import SERIES, start_pictures, start_section, start_series

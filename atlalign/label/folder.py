@@ -99,7 +99,9 @@ class SectionFolder:
         """
         if self.is_pair_of_pictures:
             return PictureSubject(*picture_files(self.folder))
-        return SectionSubject(self._registration(read_registration(self.folder, atlas=atlas)))
+        saved = read_registration(self.folder, atlas=atlas)
+        image = self._image(str(saved.record["section"]["name"]))
+        return SectionSubject(self._registration(saved, image), image)
 
     def initial(self, subject: Subject) -> Labels:
         """Return what was said last, on the subject's canvas; the automatic control points if nothing was."""
@@ -117,7 +119,7 @@ class SectionFolder:
         with atomic_path(self.labels_folder / _AUTOMATIC) as temporary:
             np.savez(temporary, **columns)  # type: ignore[arg-type]
 
-    def _registration(self, saved: SavedRegistration) -> Registration:
+    def _registration(self, saved: SavedRegistration, image: Path) -> Registration:
         """Return the automatic registration: what its folder says, less what a person added."""
         canvas = saved.canvas
         if any(step.get("name") == MANUAL for step in saved.record["steps"]):
@@ -126,7 +128,7 @@ class SectionFolder:
         else:
             field = saved.files.read_field()
         stated = [step for step in saved.record["steps"] if step.get("name") not in ("canvas", MANUAL)]
-        registration = Registration(self._section(saved), saved.atlas, canvas, [])
+        registration = Registration(self._section(saved, image), saved.atlas, canvas, [])
         registration.search = saved.search
         if stated or field.norm.any():
             # The folder has the steps' fields only together.
@@ -146,9 +148,8 @@ class SectionFolder:
                 "Register the section again."
             ) from None
 
-    def _section(self, saved: SavedRegistration) -> Section:
+    def _section(self, saved: SavedRegistration, path: Path) -> Section:
         record = saved.record["section"]
-        path = self._image(str(record["name"]))
         given = tuple(record["pixel_size_um"]) if record["pixel_size_source"] == "given" else None
         section = Section.read(
             path,
@@ -172,6 +173,10 @@ class SectionFolder:
         for folder in self.images:
             if name and (folder / name).exists():
                 return folder / name
+        for said in reversed(self.saved()):
+            for path in said.image:
+                if path.name == name and path.exists():
+                    return path
         where = ", ".join(str(folder) for folder in self.images) or "no folder"
         raise FileNotFoundError(
             f"The image of section {self.name} must be in one of the folders that are looked at. "
@@ -189,8 +194,8 @@ class LabelFolder:
     ----------
     root : path-like
     images : sequence of path-like
-        Folders where the sections' images may lie. Besides these, the folder itself, the two around it, and the current
-        one are looked at.
+        Folders where the sections' images may lie. Besides these, the folder itself, the two around it, the current
+        one, and where an image was when somebody last said something of its section are looked at.
     channel : int, optional
         The channel of images of several that was registered.
 

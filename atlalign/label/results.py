@@ -17,6 +17,7 @@ from atlalign.label.labels import Labels, points_of
 from atlalign.label.saving import SavedLabels
 from atlalign.label.subject import PictureSubject, SectionSubject, Subject
 from atlalign.label.warping import Warp
+from atlalign.registration.batch_files import BatchFiles
 from atlalign.registration.files import RegistrationFiles
 from atlalign.registration.result import Registration
 from atlalign.registration.steps import new_folds
@@ -67,7 +68,8 @@ def write_results(section: SectionFolder, subject: Subject, export: Sequence[str
     Notes
     -----
     With an atlas, everything that `Registration.save` writes, and ``landmarks.csv``: what a person placed, as
-    ``atlalign register --landmarks`` reads it. Of two pictures ``deltas_xy.npy``, which warps the moving picture onto
+    ``atlalign register --landmarks`` reads it. A report of the section is written anew; that of a batch, which may be
+    long, says that the section has changed. Of two pictures ``deltas_xy.npy``, which warps the moving picture onto
     the reference, ``inv_deltas_xy.npy``, ``registered.png`` and ``landmarks.csv``.
     """
     saved = section.latest()
@@ -80,6 +82,7 @@ def write_results(section: SectionFolder, subject: Subject, export: Sequence[str
     section.keep_automatic(subject.registration)
     registration = corrected(subject, saved)
     registration.save(section.folder, export)
+    _refresh_reports(section, registration)
     reference, moving = points_of(labels.placed)
     points_um = registration.canvas.plane.pixels_to_um(reference, subject.shape)
     rows = np.hstack([subject.to_section(moving), points_um])
@@ -102,6 +105,17 @@ def results_are_current(section: SectionFolder) -> bool:
         return not manual
     written = manual[0].get("quality", {}).get("manual_changed_at", {}).get("value") if manual else None
     return written == saved.changed_at
+
+
+def _refresh_reports(section: SectionFolder, registration: Registration) -> None:
+    from atlalign.report import write_report
+    from atlalign.report.page import mark_outdated
+
+    own, of_batch = BatchFiles(section.folder).report, BatchFiles(section.folder.absolute().parent).report
+    if own.is_file():
+        write_report(own, section.folder, atlas=registration.atlas)
+    if of_batch.is_file():
+        mark_outdated(of_batch, section.name, "The same atlalign register with --report writes it again.")
 
 
 def _quality(subject: SectionSubject, labels: Labels, saved: SavedLabels, warp: Warp) -> dict[str, dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ import atlalign
 from atlalign._files import atomic_path, require_file
 from atlalign.errors import InvalidFileError, one_line
 from atlalign.label.labels import Corners, Labels, Pair, corners_of
-from atlalign.label.subject import Subject
+from atlalign.label.subject import SectionSubject, Subject
 from atlalign.plane import Plane
 
 FORMAT = "atlalign labels"
@@ -39,11 +40,14 @@ class SavedLabels:
         When, in ISO 8601, UTC: later ones sort after earlier ones.
     labels : Labels
         Their moving points are px of the section until `on_canvas` has brought them there.
+    image : tuple of Path
+        Where the section's image may be: as it lay from the file, so that both can be moved together, and where it was.
     """
 
     person: str
     changed_at: str
     labels: Labels
+    image: tuple[Path, ...] = ()
 
     def on_canvas(self, subject: Subject) -> Labels:
         """Return the labels with their moving points on the subject's canvas."""
@@ -89,6 +93,7 @@ def write_labels(folder: Path, person: str, labels: Labels, subject: Subject) ->
         "version": VERSION,
         "atlalign_version": atlalign.__version__,
         "section": subject.name,
+        "image": _image_record(subject, folder),
         "person": person,
         "changed_at": datetime.now(UTC).isoformat(timespec="microseconds"),
         "state": labels.state,
@@ -153,12 +158,32 @@ def read_labels(path: Path) -> SavedLabels:
         if len(set(numbers)) < len(numbers):
             raise ValueError("two pairs of one number")
         changed_at = datetime.fromisoformat(content["changed_at"]).astimezone(UTC)
-        return SavedLabels(check_person(content["person"]), changed_at.isoformat(timespec="microseconds"), labels)
+        changed = changed_at.isoformat(timespec="microseconds")
+        return SavedLabels(check_person(content["person"]), changed, labels, _images(content.get("image"), path.parent))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise InvalidFileError(
             f"A file of labels must be one that atlalign label wrote. Received: {path} "
             f"({type(error).__name__}: {one_line(error)}). Restore it from a copy, or remove it."
         ) from None
+
+
+def _image_record(subject: Subject, folder: Path) -> dict[str, str | None] | None:
+    """Return where a section's image is, and where that is from the folder of labels, if they are on one drive."""
+    if not isinstance(subject, SectionSubject) or subject.image is None:
+        return None
+    absolute = subject.image.absolute()
+    try:
+        relative: str | None = Path(os.path.relpath(absolute, folder.absolute())).as_posix()
+    except ValueError:
+        relative = None
+    return {"path": str(absolute), "from_here": relative}
+
+
+def _images(content: Any, folder: Path) -> tuple[Path, ...]:
+    if content is None:  # two pictures, or a file of an earlier version
+        return ()
+    stated = content.get("from_here"), content["path"]
+    return tuple(folder / path for path in stated if isinstance(path, str))
 
 
 def _pair(row: Any) -> Pair:

@@ -110,6 +110,8 @@ class SectionSubject(Subject):
     ----------
     registration : Registration
         Its fields are what is corrected.
+    image : Path, optional
+        Where the section's image was found.
 
     Examples
     --------
@@ -123,8 +125,9 @@ class SectionSubject(Subject):
     ('s1', (80, 114), 7000.0)
     """
 
-    def __init__(self, registration: Registration):
+    def __init__(self, registration: Registration, image: Path | None = None):
         self.registration = registration
+        self.image = image
         self.name = registration.section.name
         self.shape = registration.canvas.shape
         self.automatic = registration.field

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,10 +56,11 @@ def register_batch(
 ) -> Iterator[Outcome]:
     """Register many sections, and save each result in a folder of its own.
 
-    A section that fails is reported and does not stop the rest. Results are whole or not there, and say what was
-    asked for: the same call, given again after an interruption of any kind, goes on with the sections that are not
-    done, with those that failed, and with those whose file, options or models have changed. ``out/sections.csv`` says
-    at any time what became of each.
+    A section that fails is reported and does not stop the rest. With several workers, one whose process is ended by the
+    system, as when memory is short, is tried once more alone before it counts as failed. Results are whole or not
+    there, and say what was asked for: the same call, given again after an interruption of any kind, goes on with the
+    sections that are not done, with those that failed, and with those whose file, options or models have changed.
+    ``out/sections.csv`` says at any time what became of each.
 
     Parameters
     ----------
@@ -111,7 +113,8 @@ def register_batch(
     MissingExtraError
         If a cluster is asked for and Dask is not installed.
     AtlalignError
-        If another batch is at work in the same folder, the cluster does not answer, or a worker ends by itself.
+        If another batch is at work in the same folder, the cluster does not answer, one of its workers ends by itself,
+        or no process can be started.
 
     Examples
     --------
@@ -192,7 +195,7 @@ def _outcomes(
     sent = (
         [replace(job, section=job.section.absolute(), mask=_absolute(job.mask)) for job in missing] if dask else missing
     )
-    with workforce(workers, dask, threads=threads) as run, alone_in(files.folder):
+    with workforce(workers, dask, threads=threads, lost=partial(_lost, files)) as run, alone_in(files.folder):
         for outcome in settled:
             table.add(outcome)
             yield outcome
@@ -203,6 +206,17 @@ def _outcomes(
                 table.write()
                 yield outcome
         table.write()
+
+
+def _lost(files: BatchFiles, job: SectionJob) -> Outcome:
+    """Return the outcome of a section that ended every process that worked on it."""
+    return Outcome(
+        job,
+        files.result(job.out).folder,
+        f"A worker process must live until its section is registered. Received: {job.section.name}, whose process was "
+        "ended by the system twice, the second time with no other beside it: memory may be short. Free memory, or give "
+        "a smaller copy of the image, and repeat the call.",
+    )
 
 
 def _read(jobs: list[SectionJob], check_progress: Progress | None) -> list[SectionJob]:

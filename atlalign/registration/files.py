@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
+from atlalign._damage import naming_damage
 from atlalign._files import atomic_folder, require_file
 from atlalign.base import DisplacementField
 from atlalign.errors import InvalidFileError, one_line
@@ -191,13 +192,6 @@ def _read_tiff(path: Path, what: str) -> np.ndarray:
         return tiff.asarray()
 
 
-@contextmanager
-def _naming_damage(path: Path, what: str) -> Iterator[None]:
-    """Turn what a library raises on a damaged file, which may be anything, into an error that names it."""
-    try:
-        yield
-    except Exception as error:
-        raise InvalidFileError(
-            f"The {what} of a result folder must be as it was written. Received: {path} ({one_line(error)}). "
-            "Register the section again."
-        ) from None
+def _naming_damage(path: Path, what: str) -> AbstractContextManager[None]:
+    rule = f"The {what} of a result folder must be as it was written."
+    return naming_damage(rule, path, "Register the section again.")

@@ -57,13 +57,13 @@ class SavedRegistration(MappedSection):
         The folder.
     atlas : Atlas
         The atlas that the section was registered to.
+    record : dict, optional
+        The content of ``registration.json``, where it was read already.
 
     Attributes
     ----------
-    files, atlas
+    files, atlas, record
         As given. `files` reads what else is in the folder, such as the labels.
-    record : dict
-        The content of ``registration.json``.
     section : SavedSection
         Name, shape and mask of the section.
     canvas : Canvas
@@ -77,10 +77,10 @@ class SavedRegistration(MappedSection):
         If the record does not say what is needed, or the mask is of another section.
     """
 
-    def __init__(self, files: RegistrationFiles, atlas: Atlas):
+    def __init__(self, files: RegistrationFiles, atlas: Atlas, record: dict[str, Any] | None = None):
         self.files = files
         self.atlas = atlas
-        self.record = files.read_record()
+        self.record = files.read_record() if record is None else record
         try:
             self.section, self.canvas = _section(self.record["section"], files), _canvas(self.record)
         except InvalidFileError:
@@ -225,7 +225,12 @@ def read_registration(
     True
     """
     files = RegistrationFiles(folder)
-    record = files.read_record()
+    return _registration(files, files.read_record(), atlas)
+
+
+def _registration(
+    files: RegistrationFiles, record: dict[str, Any], atlas: Atlas | str | os.PathLike | None
+) -> SavedRegistration:
     try:
         wanted = {key: record["atlas"][key] for key in ("name", "version", "spec", "resolution_um")}
         wanted["resolution_um"] = tuple(float(value) for value in wanted["resolution_um"])
@@ -241,7 +246,7 @@ def read_registration(
                 f"The atlas must be the one that the section was registered to, of {key} {wanted[key]}. Received: "
                 f"{value}, of {found.spec}. Name it with atlas= or --atlas: {give}."
             )
-    return SavedRegistration(files, found)
+    return SavedRegistration(files, found, record)
 
 
 def open_registrations(sections: Iterable[Any], atlas: Atlas | None = None) -> Iterator[Any]:
@@ -260,8 +265,10 @@ def open_registrations(sections: Iterable[Any], atlas: Atlas | None = None) -> I
     shared: dict[str, Atlas] = {}
     for section in sections:
         if isinstance(section, str | os.PathLike):
-            spec = str(RegistrationFiles(section).read_record().get("atlas"))
-            section = read_registration(section, atlas=atlas or shared.get(spec))
+            files = RegistrationFiles(section)
+            record = files.read_record()
+            spec = str(record.get("atlas"))
+            section = _registration(files, record, atlas or shared.get(spec))
             shared[spec] = section.atlas
         yield section
 

@@ -111,6 +111,34 @@ def begin_page(page: TextIO, title: str) -> None:
     )
 
 
+def mark_outdated(path: str | os.PathLike, name: str, remedy: str) -> None:
+    """Say at the top of a page that what it shows of something has changed since; once, however often it is called.
+
+    Parameters
+    ----------
+    path : path-like
+        What `begin_page` began; left as it is if it is another page.
+    name : str
+        What has changed.
+    remedy : str
+        What brings the page up to date, a sentence.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "report.html"
+    >>> write_page(path, "Sections", ["All are well."], {})
+    >>> mark_outdated(path, "s3", "Write it again.")
+    >>> "s3 has changed since this page was written. Write it again." in path.read_text()
+    True
+    """
+    heading, end, rest = Path(path).read_text(encoding="utf-8").partition("</h1>\n")
+    mark = f"<p><b>{html.escape(f'{name} has changed since this page was written. {remedy}')}</b></p>\n"
+    if end and mark not in rest:
+        with atomic_path(path) as temporary:
+            temporary.write_text(heading + end + mark + rest, encoding="utf-8")
+
+
 def end_page(page: TextIO) -> None:
     r"""Close a page that `begin_page` began.
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
-from atlalign.errors import AtlalignError, InvalidFileError, one_line
+from atlalign import _damage
+from atlalign.errors import AtlalignError, InvalidFileError
 from atlalign.section.pixel_size import PixelSize
 
 # (level, x, y, width, height) -> (height, width) or (height, width, channels)
@@ -126,19 +127,14 @@ class FilePixels(Pixels):
             yield read
 
 
-@contextmanager
-def naming_damage(path: Path, kind: str) -> Iterator[None]:
+def naming_damage(path: Path, kind: str) -> AbstractContextManager[None]:
     """Turn what a reader raises on a damaged file into an error that names the file."""
-    try:
-        yield
-    except (AtlalignError, MemoryError):
-        raise
-    # Readers and their decoders raise a dozen unrelated classes.
-    except Exception as error:
-        raise InvalidFileError(
-            "A section must be a whole, readable image. "
-            f"Received: {path}, a damaged {kind} ({one_line(error)}). Export it again."
-        ) from None
+    return _damage.naming_damage(
+        "A section must be a whole, readable image.",
+        f"{path}, a damaged {kind}",
+        "Export it again.",
+        passed=(AtlalignError, MemoryError),
+    )
 
 
 def file_in_memory(path: Path, image: np.ndarray, pixel_size: PixelSize | None) -> ArrayPixels:

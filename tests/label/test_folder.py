@@ -85,6 +85,38 @@ def test_who_goes_on_with_anothers_section_starts_from_their_points_and_leaves_t
     assert (section.labels_folder / "anna.json").read_bytes() == before
 
 
+@pytest.mark.parametrize("moved", ["both", "results"])
+def test_an_image_is_found_where_it_was_labelled_though_the_folder_was_moved(project, tmp_path, moved):
+    far = tmp_path / "far" / "images"
+    shutil.move(project / "images", far)
+    section = LabelFolder(project / "run", [far]).sections[0]
+    work(section, "anna", lambda s: s.add((40, 30), (43, 30)))
+    there = tmp_path / "other" / "place"
+    if moved == "both":
+        shutil.move(project, there / "project")
+        shutil.move(far.parent, there / "far")
+        run = there / "project" / "run"
+    else:
+        shutil.move(project / "run", there)
+        run = there
+    again, never_labelled = LabelFolder(run).sections[:2]
+    assert again.load().name == "brain_s001.png"
+    with pytest.raises(FileNotFoundError, match="Name its folder with --images"):
+        never_labelled.load()
+
+
+def test_labels_that_name_another_file_lead_to_no_image(project, tmp_path):
+    section = LabelFolder(project / "run", [project / "images"]).sections[0]
+    work(section, "anna", lambda s: s.add((40, 30), (43, 30)))
+    path = section.labels_folder / "anna.json"
+    content = json.loads(path.read_text())
+    content["image"] = dict.fromkeys(content["image"], str(project / "images" / "brain_s002.png"))
+    path.write_text(json.dumps(content))
+    shutil.move(project / "run", tmp_path / "a" / "b" / "run")
+    with pytest.raises(FileNotFoundError):
+        LabelFolder(tmp_path / "a" / "b" / "run").sections[0].load()
+
+
 def test_a_process_that_is_killed_loses_nothing_that_was_said(folder, project):
     program = (
         "import sys\n"

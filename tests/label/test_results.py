@@ -14,6 +14,7 @@ from atlalign.label import LabelFolder, LabelSession, corrected, dataset_from_la
 from atlalign.label.opening import start_pictures
 from atlalign.label.results import results_are_current
 from atlalign.registration import read_landmark_pairs, read_registration
+from atlalign.report import write_report
 from tests.label.run_maker import ATLAS, make_series, nothing
 from tests.label.test_folder import work
 
@@ -100,6 +101,26 @@ def test_a_plane_that_was_moved_stays_moved_and_can_be_taken_back(folder, projec
     subject = again.load()
     assert subject.plane.position_um == 5000
     assert subject.plane_of(again.initial(subject)).position_um == 5300
+
+
+def test_the_report_of_a_corrected_section_is_written_anew_and_that_of_its_batch_says_so(folder):
+    section = folder.sections[0]
+    own, of_batch = section.folder / "report.html", section.folder.parent / "report.html"
+    write_report(own, section.folder)
+    write_report(of_batch, [each.folder for each in folder.sections[:2]])
+    before = own.read_text()
+    session = work(section, "anna", correct)
+    for _ in range(2):
+        write_results(section, session.subject)
+    assert "manual" not in before
+    assert "manual" in own.read_text()
+    assert of_batch.read_text().count("brain_s001 has changed since this page was written.") == 1
+
+
+def test_a_section_without_a_report_gets_none(folder):
+    section = folder.sections[0]
+    write_results(section, work(section, "anna", correct).subject)
+    assert not list(section.folder.parent.rglob("report.html"))
 
 
 def test_results_are_current_until_something_else_is_said(folder):

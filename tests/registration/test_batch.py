@@ -43,6 +43,13 @@ def first_then_dying(reference, moving):
     return shifting(reference, moving)
 
 
+def dying_of_the_second(reference, moving):
+    """A model that kills every process that sees the second section."""
+    if np.isclose(reference.mean(), ATLAS.reference_plane(POSITIONS_UM[1]).mean(), rtol=1e-5):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return shifting(reference, moving)
+
+
 @pytest.fixture(scope="module")
 def original(tmp_path_factory):
     """Three planes of the phantom, and in `out` what a batch makes of them."""
@@ -302,6 +309,18 @@ def test_several_processes_give_what_one_gives(broken, tmp_path):
     assert content(tmp_path / "two") == content(tmp_path / "one")
     one, two = (pd.read_csv(tmp_path / name / "sections.csv").drop(columns="seconds") for name in ("one", "two"))
     pd.testing.assert_frame_equal(one, two)
+
+
+def test_a_section_that_kills_its_process_fails_and_the_others_are_done(jobs, tmp_path):
+    outcomes = batch(jobs, tmp_path / "out", local_model=dying_of_the_second, workers=2)
+    assert {outcome.job.out: outcome.state for outcome in outcomes} == {
+        "s5000": "done",
+        "s6000": "failed",
+        "s7000": "done",
+    }
+    [failed] = [outcome for outcome in outcomes if outcome.error]
+    assert "Received: s6000.png, whose process was ended by the system twice" in failed.error
+    assert pd.read_csv(BatchFiles(tmp_path / "out").sections)["state"].tolist() == ["done", "failed", "done"]
 
 
 def test_a_cluster_gives_what_one_process_gives(jobs, done, tmp_path):

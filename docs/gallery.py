@@ -1,11 +1,14 @@
 """The pictures of the gallery and of the page on volumes, one function each; Sphinx's plot directive calls them."""
 
+import cv2
 import matplotlib.pyplot as plt
 import numpy as np
+from scipy.ndimage import center_of_mass
 
-from atlalign import Atlas, DisplacementField, zoo
+from atlalign import Atlas, DisplacementField, Plane, Registrar, Section, zoo
 from atlalign.data import circles, rectangles
 from atlalign.landmarks import field_from_landmarks
+from atlalign.registration.locating import Locator
 from atlalign.visualization import create_animation, create_grid, create_segmentation_image, generate_df_plots
 from atlalign.volume import CoronalInterpolator, GappedVolume
 
@@ -127,6 +130,83 @@ def landmarks():
         panel.axis("off")
 
 
+def registered():
+    """A registration: reference, section before and after, displacement."""
+    from atlalign.report import registration_figure
+
+    figure = registration_figure(_registration())
+    figure.set_size_inches(11, 2.1)
+    _show(figure)
+
+
+def report_pieces():
+    """Pictures of a report, and the curve of a position search."""
+    from atlalign.report.pictures import draw_checkerboard, draw_map, draw_with_outlines
+    from atlalign.report.views import take_views
+
+    registration = _registration()
+    views, structures = take_views(registration), registration.atlas.structures
+    scatter = cv2.resize(registration.disagreement.map_um, views.annotation.shape[::-1])
+    displacement = draw_map(views.displacement_um, views.annotation, "viridis", views.folds)
+    disagreement = draw_map(scatter, views.annotation, "magma")
+    pictures = {
+        "Before": draw_with_outlines(views.before, views.annotation, structures),
+        "After": draw_with_outlines(views.after, views.annotation, structures),
+        "Checkerboard": draw_checkerboard(views.registered, views.reference),
+        f"Displacement, 0 to {displacement.most:.0f} um": displacement.picture,
+        f"Disagreement, 0 to {disagreement.most:.0f} um": disagreement.picture,
+    }
+    _, panels = plt.subplots(2, 3, figsize=(9.5, 4.7), layout="constrained")
+    for panel, (title, picture) in zip(panels.flat, pictures.items(), strict=False):
+        panel.imshow(picture)
+        panel.set_title(title, fontsize=10)
+        panel.axis("off")
+    search, panel = registration.search, panels[1, 2]
+    panel.plot(search.positions_um / 1000, search.scores, color=BLUE, marker="o", ms=2.5, lw=1.2)
+    panel.axvline(search.position_um / 1000, color=ORANGE)
+    panel.set_title("Position search", fontsize=10)
+    panel.set_xlabel("position (mm)", fontsize=9)
+    panel.set_ylabel(search.score_name.replace(": ", ":\n"), fontsize=8)
+    panel.spines[["top", "right"]].set_visible(False)
+
+
+def batch():
+    """Pairs as a network is given them: what `batch.png` of a run folder shows."""
+    from atlalign.simulate import simulate_pair
+    from atlalign.visualization.pairs import PairPicture, draw_pairs
+
+    atlas = Atlas.load("phantom:100")
+    rows = []
+    for seed in (3, 5):
+        pair = simulate_pair(atlas, random_state=seed)
+        moving = pair.img / 255
+        label = DisplacementField.from_deltas_xy(pair.deltas_xy)
+        reference = atlas.reference_plane(Plane.from_corners(pair.corners_um))
+        rows.append(PairPicture(reference, moving, label.warp(moving.astype("float32")), pair.deltas_xy))
+    figure = draw_pairs(rows)
+    figure.set_size_inches(12.5, 3.1)
+    _show(figure)
+
+
+def evaluation():
+    """Figures of an evaluation: Dice for each depth, and how errors are distributed."""
+    import tempfile
+
+    from atlalign.evaluation import baseline_methods, evaluate_methods
+    from atlalign.evaluation.figures import draw_dice, draw_errors
+    from atlalign.pairs import PairSource
+    from atlalign.simulate import simulate_dataset
+
+    with tempfile.TemporaryDirectory() as folder:
+        simulate_dataset(f"{folder}/pairs.h5", "phantom:100", n=8, random_state=0)
+        methods = {"centre": _by_centre, **baseline_methods(["features"])}
+        found = evaluate_methods(methods, PairSource([f"{folder}/pairs.h5"]))
+    _, panels = plt.subplots(1, 2, figsize=(9.5, 3.7), layout="constrained")
+    for panel, draw in zip(panels, (draw_dice, draw_errors), strict=True):
+        panel.imshow(_drawn(draw(found)))
+        panel.axis("off")
+
+
 def dummies():
     """Rectangles and circles."""
     images = np.concatenate([rectangles(3, (60, 90), 24, 36, random_state=0), circles(3, (60, 90), 16, random_state=0)])
@@ -167,14 +247,37 @@ def _example():
     return DisplacementField.generate(SHAPE, "affine_simple", rotation=0.08, translation_x=6)(smooth)
 
 
+def _registration():
+    """A simulated section, whose position is searched for, registered by the default networks."""
+    atlas = Atlas.load("phantom:50")
+    turn = DisplacementField.generate(SHAPE, "affine_simple", rotation=0.1, scale_x=1.05)
+    bend = DisplacementField.generate(SHAPE, "diffeomorphic", amplitude=5, sigma=18, random_state=3)
+    moving = turn(bend).pseudo_inverse().warp(atlas.reference_plane(6300))
+    section = Section(np.uint8(255 - 220 * moving), pixel_size_um=50, name="s1")
+    located = Locator(atlas)(section)  # without a network, which takes several times as long
+    registration = Registrar(atlas).register(section, position_um=located.position_um, variations=4)
+    registration.search = located.search
+    return registration
+
+
+def _by_centre(reference, moving):
+    y, x = np.subtract(center_of_mass(moving), center_of_mass(reference))
+    return np.broadcast_to([x, y], (*reference.shape, 2))
+
+
 def _show(figure):
     """Show a figure that is not one of pyplot's."""
+    shown = plt.figure(figsize=figure.get_size_inches())
+    ax = shown.add_axes((0, 0, 1, 1))
+    ax.imshow(_drawn(figure))
+    ax.axis("off")
+
+
+def _drawn(figure):
+    """Return a figure that is not one of pyplot's as an image."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     figure.set_dpi(110)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
-    shown = plt.figure(figsize=figure.get_size_inches())
-    ax = shown.add_axes((0, 0, 1, 1))
-    ax.imshow(np.asarray(canvas.buffer_rgba()))
-    ax.axis("off")
+    return np.asarray(canvas.buffer_rgba())

@@ -1,11 +1,20 @@
 """One figure of a registration, for folders of pictures."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from atlalign.registration import Registration
 
 _FINER = 4  # outlines are drawn this much finer than the canvas, so that they do not hide it
 
 
-def registration_figure(registration):
+def registration_figure(registration: Registration) -> Figure:
     """Draw a registration on its canvas: reference, section before and after, with the atlas's outlines.
 
     Parameters

@@ -71,10 +71,12 @@ def take_views(registration: Registration | SavedRegistration) -> Views:
     """
     canvas, atlas = registration.canvas, registration.atlas
     if isinstance(registration, Registration):
-        field = registration.field
-        placed = registration.section.resample(canvas.shape, canvas.to_section)
-        after, overlay = registration.warp(), registration.overlay()
-        bright = registration.section.tissue.polarity == "bright"
+        field, tissue = registration.field, registration.section.tissue
+        bright = tissue.polarity == "bright"
+        # Pixels along the image's border are mixed with what is outside: black would draw a line around it.
+        fill = tissue.background if bright else 0.0
+        placed = registration.section.resample(canvas.shape, canvas.to_section, fill=fill)
+        after, overlay = registration.warp(fill=fill), registration.overlay()
         registered = field.warp(registration.moving)
     else:
         field = registration.point_map.field

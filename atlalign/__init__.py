@@ -6,6 +6,7 @@ TensorFlow.
 
 import importlib
 from importlib.metadata import version as _version
+from typing import Any
 
 __version__ = _version("atlalign")
 
@@ -24,7 +25,7 @@ _HOME_OF = {
 __all__ = ["__version__", *sorted(_HOME_OF)]
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     try:
         home = _HOME_OF[name]
     except KeyError:

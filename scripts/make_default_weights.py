@@ -21,8 +21,8 @@ SEEDS = {"global": 1, "local": 7}
 # The global network learns from sections that lie anywhere; what it meets, and leaves to the local one, was placed.
 PLACED_BY = {"global": "anywhere", "local": "tissue"}
 PAIRS_OF = {"position": "global"}
-# The local network goes too far on real sections, whose looks nothing simulated matches: what it learned is shipped with
-# its velocity at this share. See docs/default-networks.md for what that gives and takes.
+# The local network goes too far on real sections, whose looks nothing simulated has: its velocity is shipped at this
+# share. docs/default-networks.md says what that gives and takes.
 LOCAL_GAIN = 0.85
 
 

@@ -45,8 +45,11 @@ def test_html_builds_without_a_warning(build):
 
 def test_examples_of_the_pages_run(build):
     result = (build("doctest") / "output.txt").read_text()
-    assert "Document: tutorial" in result
-    assert "Document: conventions" in result
+    run = set(re.findall(r"^Document: (\S+)$", result, re.MULTILINE))
+    pages = {path for path in (ROOT / "docs").rglob("*.md") if "{doctest}" in path.read_text(encoding="utf-8")}
+    with_examples = {path.relative_to(ROOT / "docs").with_suffix("").as_posix() for path in pages}
+    assert run == with_examples
+    assert {f"tutorials/{path.stem}" for path in (ROOT / "docs" / "tutorials").iterdir()} <= run
 
 
 def test_every_python_block_of_the_readme_runs(tmp_path, monkeypatch):

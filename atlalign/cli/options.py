@@ -1,7 +1,7 @@
 """What several commands share: how an application is made, options, and the values that they parse."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -67,7 +67,7 @@ InvertOption = Annotated[
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Start of all randomness.")]
 
 
-def new_app(**options) -> typer.Typer:
+def new_app(**options: Any) -> typer.Typer:
     """Return an application whose help has no boxes: readable in logs, and quicker to start."""
     return typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False, **options)
 

@@ -2,6 +2,7 @@
 
 import inspect
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -144,12 +145,12 @@ def _train(kind: str, context: typer.Context) -> None:
     from atlalign.ml_utils.callbacks import ProgressReport
 
     report = ProgressReport()
-    watch = {
-        "progress": lambda items, **how: track(items, "Checking pairs", **how),
-        "callbacks": (report,),
-    }
+
+    def checking(items: Iterable, **how: int) -> Iterable:
+        return track(items, "Checking pairs", **how)
+
     try:
-        folder = resume_run(given["out"], changes, **watch) if going_on else fit(config, **watch)
+        folder = resume_run(given["out"], changes, checking, [report]) if going_on else fit(config, checking, [report])
     except KeyboardInterrupt:
         report.close()
         out = Path(given["out"]) if going_on else config.out

@@ -7,8 +7,10 @@ from typing import Annotated, Any
 import typer
 
 from atlalign.cli.options import parse_numbers, parse_path, refuse_empty
+from atlalign.weights import default_models
 
 _HDF5 = (".h5", ".hdf5")
+_DEFAULT = Path("default")  # names the global and the local network that come with the package
 
 
 def evaluate_command(
@@ -16,7 +18,7 @@ def evaluate_command(
         list[Path] | None,
         typer.Argument(
             metavar="MODEL|DATA.h5",
-            help="A global, a local or a merged model, or a global and a local one; and datasets of labelled pairs.",
+            help="A global, a local or a merged model, a global and a local one, or default; and datasets of pairs.",
             parser=parse_path,
         ),
     ] = None,
@@ -99,7 +101,7 @@ def evaluate_command(
         from atlalign.cli.quiet import load_keras
 
         load_keras()
-        methods = model_methods(models, source.shape) | baselines
+        methods = model_methods(models) | baselines
     notes = cautions(models, source, chosen)
     for note in notes:
         typer.echo(f"Note: {note}", err=True)
@@ -129,9 +131,11 @@ def evaluate_command(
 
 
 def _sorted_out(files: list[Path]) -> tuple[list[Path], list[Path]]:
-    """Return which files are models and which are datasets; .h5 files can be either."""
+    """Return which files are models and which are datasets; .h5 files can be either, and `default` is two models."""
     models = [path for path in files if _is_model(path)]
-    return models, [path for path in files if path not in models]
+    data = [path for path in files if path not in models]
+    both = [default_models()[kind] for kind in ("global", "local")]
+    return [model for path in models for model in (both if path == _DEFAULT else [path])], data
 
 
 def _is_model(path: Path) -> bool:

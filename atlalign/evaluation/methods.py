@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from atlalign.base import DisplacementField
 from atlalign.errors import ModelError
 from atlalign.evaluation.prediction import Method, Prediction
+from atlalign.section.resampling import resize_image
 
 if TYPE_CHECKING:
     from atlalign.ml_utils.predict import Predictor
@@ -29,15 +30,16 @@ def identity(reference: NDArray, moving: NDArray) -> Prediction:
     return Prediction(np.zeros((*reference.shape, 2), np.float32))
 
 
-def model_methods(models: Sequence[Any], shape: tuple[int, int] | None = None) -> dict[str, Method]:
+def model_methods(models: Sequence[Any]) -> dict[str, Method]:
     """Return the methods that one or two models are.
+
+    As when a section is registered, images of another size than a model's are resized for it, and its field is resized
+    back.
 
     Parameters
     ----------
     models : sequence of path-like or keras.Model
         A global, a local or a merged model; or a global and a local one, in any order.
-    shape : (h, w), optional
-        Size of the images that they should take.
 
     Returns
     -------
@@ -50,7 +52,7 @@ def model_methods(models: Sequence[Any], shape: tuple[int, int] | None = None) -
     FileNotFoundError
         If there is no model at a path.
     ModelError
-        If one is no registration model, or of another size; or two are not a global and a local one.
+        If one is no registration model, or two are not a global and a local one.
 
     Examples
     --------
@@ -58,21 +60,10 @@ def model_methods(models: Sequence[Any], shape: tuple[int, int] | None = None) -
     >>> model = supervised_global_model_factory(filters=(2,), dense_layers=None, shape=(16, 32))
     >>> list(model_methods([model]))
     ['global']
-    >>> model_methods([model], (16, 16))
-    Traceback (most recent call last):
-    ...
-    atlalign.errors.ModelError: A model must take images of the pairs' size, (16, 16). Received: 'global' of (16, 32).
-    Give pairs of its size, or train it on pairs of this one.
     """
     from atlalign.ml_utils.predict import Predictor
 
     named = [(_name_of(model), Predictor(model)) for model in models]
-    for name, predict in named:
-        if shape is not None and predict.shape != tuple(shape):
-            raise ModelError(
-                f"A model must take images of the pairs' size, {tuple(shape)}. Received: {name} of {predict.shape}. "
-                "Give pairs of its size, or train it on pairs of this one."
-            )
     if len(named) == 1:
         _, predict = named[0]
         return {predict.kind: partial(_predict, predict)}
@@ -92,14 +83,24 @@ def _name_of(model: Any) -> str:
 
 
 def _predict(predict: Predictor, reference: NDArray, moving: NDArray) -> Prediction:
-    deltas_xy, local = predict.with_local_part(reference, moving)
+    images = [resize_image(image, predict.shape) for image in (reference, moving)]
+    deltas_xy, local = predict.with_local_part(*images)
     n_bad = np.count_nonzero(~np.isfinite(deltas_xy))
     if n_bad:
         raise ModelError(
             f"A model must predict finite fields. Received: {n_bad} numbers that are not, from the {predict.kind} "
             "model. Train it again, with a lower learning rate."
         )
-    return Prediction(deltas_xy, partial(predict.inverse, reference, moving), local)
+
+    def resized(field: NDArray | None) -> NDArray | None:
+        if field is None or field.shape[:2] == reference.shape:
+            return field
+        return DisplacementField.from_deltas_xy(field).resize_constant(reference.shape).deltas_xy
+
+    def inverse() -> NDArray | None:
+        return resized(predict.inverse(*images))
+
+    return Prediction(cast(NDArray, resized(deltas_xy)), inverse, resized(local))
 
 
 def _predict_chain(first: Predictor, second: Predictor, reference: NDArray, moving: NDArray) -> Prediction:

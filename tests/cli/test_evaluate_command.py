@@ -12,6 +12,7 @@ from atlalign.ml_utils.models import merge_global_local, save_model
 from atlalign.nn import supervised_global_model_factory, supervised_model_factory
 from atlalign.simulate import simulate_dataset
 from atlalign.training import TrainingConfig, fit
+from atlalign.weights import default_models
 
 SHAPE = (48, 64)
 DEPTHS = ("--depths", "0,4")
@@ -126,6 +127,12 @@ def test_other_models_are_evaluated_on_the_pairs_of_a_run(run, folder, trained):
     assert answer["pairs"] == 2
 
 
+def test_default_names_both_networks_that_come_with_the_package(run, folder):
+    answer = summary_of(evaluate(run, "default", folder / "pairs.h5", *DEPTHS, "--pairs", 1, "--json"))
+    assert list(answer["methods"]) == ["identity", "global", "global+local"]
+    assert answer["models"] == [str(default_models()[kind]) for kind in ("global", "local")]
+
+
 def test_a_baseline_needs_no_model(run, folder):
     answer = summary_of(evaluate(run, folder / "pairs.h5", "--baseline", "features", *DEPTHS, "--json"))
     assert list(answer["methods"]) == ["identity", "features"]
@@ -139,7 +146,6 @@ def test_a_baseline_needs_no_model(run, folder):
         ("pairs.h5", ["a model or a --baseline", "Received: pairs.h5"]),
         ("none.keras pairs.h5", ["must be an existing file or folder", "none.keras"]),
         ("g.keras none.h5", ["The dataset must be an existing file", "none.h5"]),
-        ("g.keras small.h5", ["(32, 48)", "of (48, 64)"]),
         ("g.keras pairs.h5 small.h5", ["one size", "(48, 64)", "(32, 48)"]),
         ("l.keras l.keras pairs.h5", ["a global and a local one", "l.keras (local)"]),
         ("m.keras g.keras pairs.h5", ["a global and a local one", "m.keras (merged)"]),

@@ -15,6 +15,7 @@ from atlalign.evaluation.prediction import as_prediction
 from atlalign.metrics import inverse_consistency
 from atlalign.ml_utils.models import merge_global_local, save_model
 from atlalign.nn import supervised_global_model_factory, supervised_model_factory
+from atlalign.registration import register_images
 
 SHAPE = (48, 64)
 
@@ -88,7 +89,7 @@ def test_a_global_model_has_neither_an_inverse_nor_a_local_part(global_model, pa
 def test_saved_models_are_evaluated_on_pairs(global_model, local_model, source, tmp_path):
     for model in (global_model, local_model):
         save_model(model, tmp_path / f"{model.name}.keras", separate=False)
-    methods = model_methods([tmp_path / "global.keras", tmp_path / "local.keras"], source.shape)
+    methods = model_methods([tmp_path / "global.keras", tmp_path / "local.keras"])
     summary = evaluate_methods(methods, source, indexes=[0, 2], depths=(0,)).summary
     assert summary.index.tolist() == ["identity", "global", "global+local"]
     assert np.isfinite(summary.loc["global+local", "inverse_consistency_px_mean"])
@@ -106,9 +107,12 @@ def test_a_merged_model_takes_no_other_beside_it(global_model, local_model):
         model_methods([merged, local_model])
 
 
-def test_a_model_of_another_size_is_refused(global_model):
-    with pytest.raises(ModelError, match=r"pairs' size, \(48, 66\)\. Received: 'global' of \(48, 64\)"):
-        model_methods([global_model], (48, 66))
+def test_a_model_of_another_size_gets_resized_images_as_when_it_registers(global_model):
+    rng = np.random.default_rng(0)
+    reference, moving = np.pad(rng.random((2, 30, 40), dtype=np.float32), ((0, 0), (15, 15), (20, 20)))
+    answer = model_methods([global_model])["global"](reference, moving)
+    expected = register_images(moving, reference, global_model=global_model).deltas_xy
+    np.testing.assert_allclose(answer.deltas_xy, expected, atol=1e-3)
 
 
 def test_a_model_that_is_missing_or_none_is_refused(tmp_path):

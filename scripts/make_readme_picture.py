@@ -69,7 +69,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sections", nargs="+", metavar="IMAGE=WHERE")
     parser.add_argument("--atlas", required=True, help="the Allen CCFv3: a BrainGlobe name or a folder")
-    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "images" / "real_sections.png")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "images" / "real_sections.jpg")
     parser.add_argument("--width", type=int, default=1200, help="of the picture, px")
     parser.add_argument("--depth", type=int, default=6, help="of the structures whose outlines are drawn")
     parser.add_argument(
@@ -85,12 +85,13 @@ def main() -> None:
         except (AtlalignError, OSError, ValueError) as error:
             sys.exit(f"{given}: {error}")
         rows.append(pair_of_pictures(registration, 600, arguments.depth))
-    widest = max(row.shape[1] for row in rows)
-    rows = [np.pad(row, ((0, _GAP), (0, widest - row.shape[1]), (0, 0)), constant_values=255) for row in rows]
-    picture = np.vstack(rows)[:-_GAP]
-    size = (arguments.width, round(picture.shape[0] * arguments.width / picture.shape[1]))
-    iio.imwrite(arguments.out, cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
-    print(f"{arguments.out}: {size[0]} x {size[1]} px")
+    scales = [arguments.width / row.shape[1] for row in rows]
+    sizes = [(arguments.width, round(row.shape[0] * scale)) for row, scale in zip(rows, scales, strict=True)]
+    rows = [cv2.resize(row, size, interpolation=cv2.INTER_AREA) for row, size in zip(rows, sizes, strict=True)]
+    gap = np.full((_GAP, arguments.width, 3), 255, np.uint8)
+    picture = np.vstack([part for row in rows for part in (row, gap)][:-1])
+    iio.imwrite(arguments.out, picture, quality=88)
+    print(f"{arguments.out}: {picture.shape[1]} x {picture.shape[0]} px")
 
 
 if __name__ == "__main__":

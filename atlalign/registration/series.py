@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from atlalign._progress import no_progress
+from atlalign._progress import Progress, no_progress
 from atlalign.errors import AtlalignError
 from atlalign.plane_slopes import Tilt, checked_tilt
 from atlalign.registration.orienting import OrientationSearch, common_orientation
@@ -126,7 +126,7 @@ def find_series_planes(
     hemisphere: HemisphereChoice = "auto",
     auto_orient: bool = False,
     tilt: TiltChoice = "auto",
-    progress: Callable[..., Iterable[Any]] = no_progress,
+    progress: Progress = no_progress,
 ) -> SeriesPlanes:
     """Find where the sections of a series lie along the anterior-posterior axis, and how far from coronal they are.
 
@@ -190,7 +190,7 @@ def find_series_planes(
     tilt_search = None
     if given is None:
         sure = [one is not None and _doubt(one, at, at) is None for one, at in zip(found, line(along), strict=True)]
-        tilt_search, line = series.search_tilt(line, along, sure, orientation)
+        tilt_search, line = series.search_tilt(line, along, sure, orientation, progress)
     common = tilt_search.tilt if tilt_search is not None else given or Tilt()
     on_line = line(along)
     positions = np.clip(on_line, *series.within_um)
@@ -252,7 +252,12 @@ class _Series:
         return _Found(search, float(likeness(section, [make_canvas(section, search.position_um)]).overlaps[0]))
 
     def search_tilt(
-        self, line: Line, along: NDArray[np.float64], sure: Sequence[bool], orientation: OrientationSearch | None
+        self,
+        line: Line,
+        along: NDArray[np.float64],
+        sure: Sequence[bool],
+        orientation: OrientationSearch | None,
+        progress: Progress,
     ) -> tuple[TiltSearch, Line]:
         """Return what some of the sections, evenly spaced, show of a tilt, and the line on which they lie with it."""
         low, high = self.within_um[0] + _TIP_UM, self.within_um[1] - _TIP_UM
@@ -264,7 +269,7 @@ class _Series:
             if section is not None:
                 how = self._locator.likeness, self._make_canvas, self.within_um
                 placed[index] = PlacedSection(section, float(line(along[index])), *how)
-        found = tilt_of(list(placed.values()))
+        found = tilt_of(list(placed.values()), progress)
         if any(found.tilt):
             shift_um = common_shift_um(list(placed.values()), found.tilt)
             line = line._replace(position_um=line.position_um + shift_um)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from atlalign._progress import Progress, no_progress
 from atlalign.plane_slopes import Tilt
 from atlalign.registration.search import MakeCanvas
 from atlalign.registration.tilt_search import TiltSearch, search_tilt
@@ -71,11 +72,12 @@ class PlacedSection:
         return scores.reshape(len(tilts), len(positions))
 
 
-def tilt_of(sections: Sequence[PlacedSection]) -> TiltSearch:
-    """Return the tilt that sections show together: see `search_tilt`."""
+def tilt_of(sections: Sequence[PlacedSection], progress: Progress = no_progress) -> TiltSearch:
+    """Return the tilt that sections show together: see `search_tilt`. Each round goes through all of them."""
 
     def score(tilts: Sequence[Tilt]) -> NDArray[np.float64]:
-        return np.array([section.scores(tilts) for section in sections]).reshape(len(sections), len(tilts))
+        scores = [section.scores(tilts) for section in progress(sections, total=len(sections))]
+        return np.array(scores).reshape(len(sections), len(tilts))
 
     return search_tilt(score)
 

@@ -124,6 +124,6 @@ class TestBatch:
 
     def test_a_tilt_at_the_edge_of_the_search_is_noted_of_every_section(self, jobs, monkeypatch):
         edge = TiltSearch((Tilt(), Tilt(12, 0)), [2, 2.1], 6, Tilt(12, 0), Tilt(1, 1), Tilt(12, 0))
-        monkeypatch.setattr("atlalign.registration.series.tilt_of", lambda sections: edge)
+        monkeypatch.setattr("atlalign.registration.series.tilt_of", lambda sections, progress: edge)
         noted = place_series(jobs, REGISTRAR).place(jobs)
         assert all("at the edge" in job.note for job in noted)

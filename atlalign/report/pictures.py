@@ -150,7 +150,7 @@ def draw_curve(search: PositionSearch) -> str:
         axis = figure.subplots()
         axis.plot(search.positions_um / 1000, search.scores, marker="o", markersize=3, color="#0b5cad", linewidth=1.5)
         axis.axvline(search.position_um / 1000, color="#e0a800", linewidth=2)
-        axis.set(xlabel="position along the anterior-posterior axis, mm", ylabel=search.score_name)
+        axis.set(xlabel="position along the anterior-posterior axis, mm", ylabel=search.score_name.partition(":")[0])
         axis.spines[["top", "right"]].set_visible(False)
         axis.grid(color="#d9dee3", linewidth=0.7)
         buffer = io.BytesIO()

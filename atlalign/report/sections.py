@@ -74,9 +74,10 @@ def section_page(registration: Registration | SavedRegistration, number: int) ->
     sentences, structures = flags(quality), registration.atlas.structures
     name = html.escape(registration.section.name)
     after = draw_with_outlines(views.after, views.annotation, structures)
+    breaking = name.replace("_", "_<wbr>")  # a narrow card breaks names of files between their words
     card = (
         f'<div class="card{" flagged" if sentences else ""}"><a href="#section-{number}">'
-        f'<img alt="" src="{data_uri(at_most(after, _THUMBNAIL))}">{name}</a>'
+        f'<img alt="" src="{data_uri(at_most(after, _THUMBNAIL))}">{breaking}</a>'
         f'<div class="soft">{registration.canvas.plane.position_um:.0f} um</div>{_plain_list(sentences)}</div>\n'
     )
     figures = "\n".join(_figures(registration, views, after))
@@ -124,8 +125,9 @@ def _figures(registration: Registration | SavedRegistration, views: Views, after
     overlay = at_most(views.overlay, _OVERLAY)
     yield _figure(overlay, "Outlines", "the section as its file has it, with the outlines of its structures.")
     if registration.search is not None:
-        text = "how well planes at other positions fit; the line is the position that was taken."
-        yield _figure(draw_curve(registration.search), "Position search", text)
+        search = registration.search
+        text = f"how well planes at other positions fit ({search.score_name}); the line is the position that was taken."
+        yield _figure(draw_curve(search), "Position search", text)
 
 
 def _figure(picture: NDArray[np.uint8] | str, title: str, text: str, heat: HeatMap | None = None) -> str:

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from scipy import ndimage
 
 from atlalign._field.sampling import pixel_grid
 from atlalign.base import DisplacementField
@@ -74,18 +75,19 @@ def take_views(registration: Registration | SavedRegistration) -> Views:
         field, tissue = registration.field, registration.section.tissue
         bright = tissue.polarity == "bright"
         # Pixels along the image's border are mixed with what is outside: black would draw a line around it.
-        fill = tissue.background if bright else 0.0
+        fill = tissue.background
         placed = registration.section.resample(canvas.shape, canvas.to_section, fill=fill)
         after, overlay = registration.warp(fill=fill), registration.overlay()
         registered = field.warp(registration.moving)
     else:
         field = registration.point_map.field
-        after = registration.files.read_registered()
-        placed = registration.point_map.inverse_field.warp(_interpolable(after))
+        bright = registration.record["section"].get("background") == "bright"
+        whole = _inside(canvas, field, registration.section.shape, whole=True)
+        after, fill = _on_background(_interpolable(registration.files.read_registered()), whole, bright)
+        placed = registration.point_map.inverse_field.warp(after, c=fill)
         with Image.open(registration.files.overlay) as picture:
             overlay = np.asarray(picture.convert("RGB"))
-        bright = registration.record["section"].get("background") == "bright"
-        registered = Section(_interpolable(after), invert=bright).normalized()
+        registered = Section(after, invert=bright).normalized()
     shape = picture_shape(canvas)
     present = half_of(shape, canvas.hemisphere)
     before, after = _pictures(placed, after)
@@ -137,6 +139,21 @@ def _interpolable(image: NDArray) -> NDArray:
     return image if image.dtype == np.uint8 else image.astype(np.float32)
 
 
+def _on_background(image: NDArray, whole: NDArray[np.bool_], bright: bool) -> tuple[NDArray, float]:
+    """Return a registered image (h, w) or (h, w, 3), its background also where the section has no pixel, and its level.
+
+    The file is 0 there, which is the colour of tissue on a bright background; so are, in part, the pixels along the
+    border.
+    """
+    if whole.all() or not whole.any():
+        return image, Section(image, invert=bright).tissue.background
+    nearest = ndimage.distance_transform_edt(~whole, return_distances=False, return_indices=True)
+    background = Section(image[tuple(nearest)], invert=bright).tissue.background
+    filled = image.copy()
+    filled[~whole] = background
+    return filled, background
+
+
 def _pictures(*images: Any) -> list[NDArray[np.uint8]]:
     """Return images of one section as 8-bit RGB, all with the same stretch; 8-bit colour stays as it is."""
     first = images[0]
@@ -148,14 +165,19 @@ def _pictures(*images: Any) -> list[NDArray[np.uint8]]:
     return [image[..., :3] if colour else np.repeat(image[..., np.newaxis], 3, axis=2) for image in grey]
 
 
-def _inside(canvas: Canvas, field: DisplacementField | None, section_shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """Return where on the canvas there is a pixel of the section."""
+def _inside(
+    canvas: Canvas, field: DisplacementField | None, section_shape: tuple[int, int], whole: bool = False
+) -> NDArray[np.bool_]:
+    """Return where on the canvas there is a pixel of the section; or, `whole`, where it is mixed with nothing else."""
     points = np.stack(pixel_grid(canvas.shape), axis=-1).astype(np.float64)
     if field is not None:
         points = points + field.deltas_xy
-    x, y = np.moveaxis(canvas.canvas_to_section(points), -1, 0)
-    height, width = section_shape
-    return (x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)
+    # Pixels of the section, or averages of them as large as one of the canvas, are whole up to their outermost centres.
+    averaged = np.maximum(np.linalg.norm(canvas.to_section[:, :2], axis=1), 1.0)
+    low = averaged / 2 - 0.5 if whole else np.full(2, -0.5)
+    high = np.array(section_shape[::-1]) - 1 - low
+    located = canvas.canvas_to_section(points)
+    return ((located >= low) & (located <= high)).all(axis=-1)
 
 
 def _in_range(image: NDArray) -> NDArray[np.float32]:

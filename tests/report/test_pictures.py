@@ -3,11 +3,14 @@
 import base64
 import io
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
 from atlalign import Atlas, Section, register
+from atlalign.registration import read_registration
+from atlalign.registration.overlay import section_picture
 from atlalign.report.pictures import data_uri, draw_checkerboard, draw_map
 from atlalign.report.views import take_views
 
@@ -48,6 +51,37 @@ def test_before_and_after_lie_apart_by_the_field():
 def test_outside_the_section_is_the_colour_of_its_background(image, empty):
     views = _views(image, shift=30)
     assert (views.after[:, -200:] == empty).all()
+
+
+@pytest.mark.parametrize("colour", [False, True])
+def test_a_saved_pale_section_has_the_contrast_of_the_one_in_memory(tmp_path, colour):
+    # Tilted within its image, so that the corners of the canvas lie outside it.
+    turn = cv2.getRotationMatrix2D((113.5, 79.5), 25, 1)
+    image = cv2.warpAffine(np.uint8(235 - 120 * IMAGE), turn, (228, 160), borderValue=235)
+    image = np.repeat(image[..., None], 3, axis=2) if colour else image
+
+    def turned_back(reference, moving):
+        height, width = reference.shape
+        x, y = np.meshgrid(np.arange(width), np.arange(height))
+        back = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), 25, 1)
+        return np.float32(np.stack([x, y, np.ones_like(x)], axis=-1) @ back.T - np.stack([x, y], axis=-1))
+
+    registration = register(Section(image), ATLAS, position_um=6000, pixel_size_um=50, local_model=turned_back)
+    views = take_views(registration)
+    saved = take_views(read_registration(registration.save(tmp_path / "s1")))
+    tissue = views.annotation > 0
+    assert np.median(views.registered[tissue]) > 0.3
+    assert np.abs(saved.registered - views.registered)[tissue].mean() < 0.03
+    outside = (saved.after == 255).all(axis=2)
+    assert outside.any()
+    assert saved.registered[outside].max() < 0.1
+    assert np.abs(saved.before.astype(int) - views.before).mean() < 12
+
+
+@pytest.mark.parametrize("shape", [(160, 228), (90, 130), (333, 456)])
+def test_a_picture_of_a_section_has_no_frame(shape):
+    section = Section(np.full((160, 228, 3), 235, np.uint8))
+    assert (section_picture(section, shape) == 235).all()
 
 
 def test_an_absent_hemisphere_has_no_outlines_and_no_reference():

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from atlalign.cli.options import FlipOption, InvertOption, RotateOption, parse_numbers, parse_path, refuse_empty
+from atlalign.cli.options import (
+    FlipOption,
+    InvertOption,
+    RotateOption,
+    parse_numbers,
+    parse_path,
+    parse_um,
+    refuse_empty,
+)
 
 if TYPE_CHECKING:
     from atlalign.label import LabelFolder
@@ -38,6 +46,7 @@ def label_command(
             "--position-um",
             help="Of a section: position in um from the anterior end, to begin with.",
             metavar="P",
+            parser=parse_um,
         ),
     ] = None,
     out: Annotated[
@@ -52,7 +61,7 @@ def label_command(
         list[Path] | None,
         typer.Option(
             help="Folder of the sections' images; may be given several times. Besides these, the folders around the "
-            "results and the current one are looked at.",
+            "results and the current one are looked at, and where each was registered.",
             metavar="DIR",
             parser=parse_path,
         ),
@@ -99,6 +108,7 @@ def label_command(
 
     Example: atlalign label s1.tif --atlas allen_mouse_25um --position-um 5400 --out s1
     """
+    from atlalign.label.folder import require_shown
     from atlalign.label.opening import images_of
     from atlalign.label.saving import check_person
     from atlalign.registration.exporting import check_exports
@@ -126,6 +136,7 @@ def label_command(
     if apply:
         _apply(folder, exports)
     else:
+        require_shown(folder)
         _serve(folder, who, port, browser)
 
 

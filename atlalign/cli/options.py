@@ -18,6 +18,20 @@ def parse_path(text: str | Path) -> Path:
     return Path(text)
 
 
+def parse_um(text: str | float) -> float:
+    """Return a position in um.
+
+    Examples
+    --------
+    >>> parse_um("5400.5")
+    5400.5
+    """
+    try:
+        return float(text)
+    except ValueError:
+        raise typer.BadParameter(f"A position must be a number of um, with a point. Received: {text}") from None
+
+
 def refuse_empty(text: str | None) -> str | None:
     """Return the text of an option if it is not empty, or nothing where the option was not given.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -149,11 +150,19 @@ def _register_all(
 
     files = BatchFiles(out)
     n_done = n_earlier = 0
+    is_searching = False
     failed: dict[str, str] = {}
     how["progress"] = lambda items, **counts: track(items, "Registering sections", **counts)
-    how["series_progress"] = lambda items, **counts: track(items, "Searching for positions", **counts)
+
+    def searching(items: Iterable[Any], **counts: Any) -> Iterable[Any]:
+        nonlocal is_searching
+        is_searching = True
+        return track(items, "Searching for positions", **counts)
+
+    how["series_progress"] = searching
     try:
         outcomes = register_batch(jobs, atlas, out, **vars(settings), **how, begin=load_keras)
+        is_searching = False
         if how["series"]:
             say_series(files)
         for outcome in outcomes:
@@ -164,7 +173,10 @@ def _register_all(
                 failed[outcome.job.section.name] = outcome.error
     except KeyboardInterrupt:
         done = f"at least {n_done} of {len(jobs)} sections are done"  # workers finish what they have begun
-        typer.echo(f"Interrupted: {done}. The same call does the rest.", err=True)
+        rest = f"{done}. The same call does the rest."
+        if is_searching:
+            rest = "the positions of the series were not found yet. With the same call the search begins again."
+        typer.echo(f"Interrupted: {rest}", err=True)
         raise SystemExit(130) from None
     if n_earlier:
         typer.echo(f"{n_earlier} of {len(jobs)} sections were done before. Do them again with --redo.", err=True)

@@ -44,8 +44,14 @@ def say(outcome: Outcome, out: Path, as_json: bool) -> None:
     elif not outcome.earlier:
         before, after = (outcome.quality[f"tissue_overlap_{when}"]["value"] for when in ("before", "after"))
         found = f"position {outcome.position_um:.0f} um (found), " if outcome.was_found else ""
+        orientation = outcome.quality.get("orientation", {})
+        tried = outcome.record.get("orientation") or {}
+        if tried.get("applied") and tried["best"] != tried["given"]:
+            found += f"{orientation['value']} (found), "
         typer.echo(f"{outcome.job.section.name}: {found}tissue overlap {before:.3f} -> {after:.3f}, results in {out}")
-        for text in outcome.flags:
+        # A position that was searched for with an image that lies wrong is wrong too.
+        first = orientation.get("flag") if outcome.was_found else None
+        for text in sorted(outcome.flags, key=lambda text: text != first):
             typer.echo(f"  note: {text}")
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from atlalign.cli.options import parse_path, refuse_empty
+from atlalign.cli.options import parse_path, parse_um, refuse_empty
 
 SectionsArgument = Annotated[
     list[Path] | None,
@@ -42,6 +42,7 @@ PositionOption = Annotated[
         "--position-um",
         help="Coronal position in um from the atlas's anterior end.  [default: searched for]",
         metavar="P",
+        parser=parse_um,
     ),
 ]
 AnchoringOption = Annotated[

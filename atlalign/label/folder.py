@@ -15,13 +15,14 @@ import numpy as np
 from atlalign._files import atomic_path, require_file
 from atlalign.atlas import Atlas
 from atlalign.base import DisplacementField
-from atlalign.errors import InvalidFileError, one_line
+from atlalign.errors import AtlalignError, InvalidFileError, one_line
 from atlalign.label.labels import Labels, State
 from atlalign.label.saving import SavedLabels, read_labels, write_labels
 from atlalign.label.session import initial_labels
 from atlalign.label.subject import PictureSubject, SectionSubject, Subject
 from atlalign.plane import Plane
 from atlalign.registration.files import RegistrationFiles
+from atlalign.registration.requests import requested_images
 from atlalign.registration.result import Registration
 from atlalign.registration.saved import SavedRegistration, read_registration
 from atlalign.section import Section
@@ -173,10 +174,10 @@ class SectionFolder:
         for folder in self.images:
             if name and (folder / name).exists():
                 return folder / name
-        for said in reversed(self.saved()):
-            for path in said.image:
-                if path.name == name and path.exists():
-                    return path
+        stated = [path for said in reversed(self.saved()) for path in said.image]
+        for path in (*stated, *requested_images(RegistrationFiles(self.folder))):
+            if path.name == name and path.exists():
+                return path
         where = ", ".join(str(folder) for folder in self.images) or "no folder"
         raise FileNotFoundError(
             f"The image of section {self.name} must be in one of the folders that are looked at. "
@@ -195,7 +196,8 @@ class LabelFolder:
     root : path-like
     images : sequence of path-like
         Folders where the sections' images may lie. Besides these, the folder itself, the two around it, the current
-        one, and where an image was when somebody last said something of its section are looked at.
+        one, and where an image was when somebody last said something of its section, or when it was registered, are
+        looked at.
     channel : int, optional
         The channel of images of several that was registered.
 
@@ -230,7 +232,7 @@ class LabelFolder:
                 "Check the path."
             )
         around = self.root.absolute().parents
-        looked = tuple(dict.fromkeys([*map(Path, images), self.root, *around[:2], Path.cwd()]))
+        looked = [*map(Path, images), self.root, *around[:2], Path.cwd()]
         folders = [self.root] if _can_be_labelled(self.root) else _labelled_folders(self.root)
         if not folders:
             raise InvalidFileError(
@@ -238,7 +240,7 @@ class LabelFolder:
                 f"Received: {self.root}, without any registration.json. Register the sections first."
             )
         self.sections = [
-            SectionFolder(folder.absolute().name, folder, (*looked, folder), channel) for folder in folders
+            SectionFolder(folder.absolute().name, folder, _different([*looked, folder]), channel) for folder in folders
         ]
 
     @cached_property
@@ -261,6 +263,28 @@ class LabelFolder:
         raise KeyError(f"A section must be one of the folder's. Received: {name[:80]!r}, which it does not have.")
 
 
+def require_shown(folder: LabelFolder) -> None:
+    """Raise what is wrong with the first section of a folder if none can be shown.
+
+    Raises
+    ------
+    FileNotFoundError
+        If its image is in none of the folders that are looked at.
+    atlalign.errors.AtlalignError, ValueError, KeyError, OSError
+        If the atlas cannot be loaded, or the section cannot be read.
+    """
+    atlas, first = folder.atlas, None
+    for section in folder.sections:
+        try:
+            section.load(atlas)
+        except (AtlalignError, ValueError, KeyError, OSError) as error:
+            first = first or error
+        else:
+            return
+    if first is not None:
+        raise first
+
+
 def picture_files(folder: Path) -> tuple[Path, Path]:
     """Return the reference and the moving picture of a folder without an atlas.
 
@@ -279,6 +303,14 @@ def picture_files(folder: Path) -> tuple[Path, Path]:
             )
         found.append(files[0])
     return found[0], found[1]
+
+
+def _different(paths: Sequence[Path]) -> tuple[Path, ...]:
+    """Return each folder once, as it was named first."""
+    found: dict[Path, Path] = {}
+    for path in paths:
+        found.setdefault(path.resolve(), path)
+    return tuple(found.values())
 
 
 def _labelled_folders(root: Path) -> list[Path]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from atlalign.errors import InvalidFileError, one_line
 from atlalign.label.labels import Corners, Labels, Pair, corners_of
 from atlalign.label.subject import SectionSubject, Subject
 from atlalign.plane import Plane
+from atlalign.registration.requests import image_record, images_of_record
 
 FORMAT = "atlalign labels"
 VERSION = 1
@@ -159,7 +159,9 @@ def read_labels(path: Path) -> SavedLabels:
             raise ValueError("two pairs of one number")
         changed_at = datetime.fromisoformat(content["changed_at"]).astimezone(UTC)
         changed = changed_at.isoformat(timespec="microseconds")
-        return SavedLabels(check_person(content["person"]), changed, labels, _images(content.get("image"), path.parent))
+        return SavedLabels(
+            check_person(content["person"]), changed, labels, images_of_record(content.get("image"), path.parent)
+        )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise InvalidFileError(
             f"A file of labels must be one that atlalign label wrote. Received: {path} "
@@ -168,22 +170,9 @@ def read_labels(path: Path) -> SavedLabels:
 
 
 def _image_record(subject: Subject, folder: Path) -> dict[str, str | None] | None:
-    """Return where a section's image is, and where that is from the folder of labels, if they are on one drive."""
     if not isinstance(subject, SectionSubject) or subject.image is None:
         return None
-    absolute = subject.image.absolute()
-    try:
-        relative: str | None = Path(os.path.relpath(absolute, folder.absolute())).as_posix()
-    except ValueError:
-        relative = None
-    return {"path": str(absolute), "from_here": relative}
-
-
-def _images(content: Any, folder: Path) -> tuple[Path, ...]:
-    if content is None:  # two pictures, or a file of an earlier version
-        return ()
-    stated = content.get("from_here"), content["path"]
-    return tuple(folder / path for path in stated if isinstance(path, str))
+    return image_record(subject.image, folder)
 
 
 def _pair(row: Any) -> Pair:

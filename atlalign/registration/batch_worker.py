@@ -89,7 +89,7 @@ def register_job(
     registration = registrar.register(job.read() if section is None else section, **given)
     files.request.unlink(missing_ok=True)  # from here on, until all is written, the folder is not what it was
     registration.save(files.folder, settings.export)
-    write_request(files, request, time.monotonic() - started)
+    write_request(files, request, time.monotonic() - started, job.section)
     return Outcome.saved(job, files)
 
 

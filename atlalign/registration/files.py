@@ -17,6 +17,7 @@ from atlalign._damage import naming_damage
 from atlalign._files import atomic_folder, require_file
 from atlalign.base import DisplacementField
 from atlalign.errors import InvalidFileError, one_line
+from atlalign.registration.areas import AREA_FORMAT
 from atlalign.registration.exporting import check_exports, write_exports
 from atlalign.registration.labels_file import write_labels
 from atlalign.registration.record import make_record
@@ -116,7 +117,7 @@ class RegistrationFiles:
             labels_shape = write_labels(files.labels, registration)
             registration.field.save(files.field)
             registration.inverse_field.save(files.inverse_field)
-            registration.structure_areas().to_csv(files.structures, index=False)
+            registration.structure_areas().to_csv(files.structures, index=False, float_format=AREA_FORMAT)
             Image.fromarray(registration.overlay()).save(files.overlay)
             mask, disagreement = registration.section.mask, registration.disagreement
             if mask is not None:
@@ -130,6 +131,12 @@ class RegistrationFiles:
 
     def read_record(self) -> dict[str, Any]:
         """Return the content of ``registration.json``."""
+        if not self.record.is_file():
+            lacks = "which has none" if self.folder.is_dir() else "which is no folder"
+            raise FileNotFoundError(
+                "A result folder must be one that atlalign register wrote, with a registration.json. "
+                f"Received: {self.folder}, {lacks}. Name the folder of a section."
+            )
         return _read_json(self.record, "registration record")
 
     def read_quality(self) -> dict[str, dict[str, Any]]:

@@ -24,7 +24,10 @@ def predictors(global_model: Any, local_model: Any) -> list[tuple[str, Predict]]
     if global_model is None and local_model is None:
         given = dict.fromkeys(given, DEFAULT)
     chosen = {name: default_models()[name] if _is_default(model) else model for name, model in given.items()}
-    return [(name, _predictor(model, f"{name} model")) for name, model in chosen.items() if model is not None]
+    found = [(name, _predictor(model, f"{name} model")) for name, model in chosen.items() if model is not None]
+    for name, predict in found:
+        _check_kind(name, predict, chosen[name])
+    return found
 
 
 def uses_default_global(global_model: Any, local_model: Any) -> bool:
@@ -48,6 +51,17 @@ def _predictor(model: Any, what: str) -> Predict:
             f"A {what} must be a path, a Keras model or a callable. Received: {type(model).__name__}. Give one of them."
         )
     return model
+
+
+def _check_kind(name: str, predict: Predict, model: Any) -> None:
+    """Raise an error if a network is given in the place of the other one; merged ones and functions do in both."""
+    kind = getattr(predict, "kind", name)
+    if {name, kind} == {"global", "local"}:
+        received = os.fspath(model) if isinstance(model, str | os.PathLike) else type(model).__name__
+        raise ModelError(
+            f"{name}_model, or --{name}-model, must be a {name} network. "
+            f"Received: {received}, a {kind} one. Give it as {kind}_model, or --{kind}-model."
+        )
 
 
 def predict_fields(

@@ -127,11 +127,48 @@ def read_request(files: RegistrationFiles) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def write_request(files: RegistrationFiles, request: dict[str, Any], seconds: float) -> None:
+def write_request(files: RegistrationFiles, request: dict[str, Any], seconds: float, image: Path) -> None:
     """Write ``request.json``, as the last file of a result: where it is, the others are whole."""
-    content = {"atlalign_version": atlalign.__version__, "request": request, "seconds": round(seconds, 3)}
+    content = {
+        "atlalign_version": atlalign.__version__,
+        "request": request,
+        "image": image_record(image, files.folder),  # not of the request: an image that was moved is the same
+        "seconds": round(seconds, 3),
+    }
     with atomic_path(files.request) as temporary:
         temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def requested_images(files: RegistrationFiles) -> tuple[Path, ...]:
+    """Return where the section's image may be, as ``request.json`` has it; nothing where it does not say."""
+    try:
+        return images_of_record(read_request(files).get("image"), files.folder)
+    except (AttributeError, KeyError):
+        return ()
+
+
+def image_record(image: Path, folder: Path) -> dict[str, str | None]:
+    """Return where an image is, and where that is from a folder, if they are on one drive."""
+    absolute = image.absolute()
+    try:
+        relative: str | None = Path(os.path.relpath(absolute, folder.absolute())).as_posix()
+    except ValueError:
+        relative = None
+    return {"path": str(absolute), "from_here": relative}
+
+
+def images_of_record(content: Any, folder: Path) -> tuple[Path, ...]:
+    """Return where an image may be: as it lay from the folder, so that both can be moved together, and where it was.
+
+    Examples
+    --------
+    >>> [path.name for path in images_of_record({"path": "/a/s1.tif", "from_here": "../s1.tif"}, Path("run"))]
+    ['s1.tif', 's1.tif']
+    """
+    if content is None:
+        return ()
+    stated = content.get("from_here"), content["path"]
+    return tuple(folder / path for path in stated if isinstance(path, str))
 
 
 def _identity(name: str, model: Any) -> str | None:

@@ -1,14 +1,21 @@
 """`atlalign label`, `label-tool` and `atlalign dataset from-labels`: what they open, and how they refuse."""
 
 import json
+import shutil
 import sys
+from pathlib import Path
 
+import imageio.v3 as iio
+import numpy as np
 import pytest
 
 from atlalign.cli import main_label
 from atlalign.dataset import check_dataset
 from atlalign.label import LabelFolder, LabelSession
-from tests.label.run_maker import make_series
+from atlalign.registration import Registrar, RegistrationFiles, SectionJob
+from atlalign.registration.batch_worker import register_job
+from atlalign.registration.requests import BatchSettings, Requests
+from tests.label.run_maker import ATLAS, make_series, nothing
 from tests.quint.series_maker import small_series
 
 
@@ -166,3 +173,58 @@ def test_from_labels_refuses_in_one_line_and_leaves_nothing(run, made, tmp_path,
     assert len(lines) == 1, answer.err
     assert expected in answer.err
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    """A result whose image lies in a folder that label does not look at, and from where the section is registered."""
+    images, work = tmp_path / "data" / "images", tmp_path / "work" / "today"
+    images.mkdir(parents=True)
+    work.mkdir(parents=True)
+    iio.imwrite(images / "s1.png", np.uint8(255 * ATLAS.reference_plane(6000)))
+    monkeypatch.chdir(work)
+    job, settings = SectionJob("../../data/images/s1.png", position_um=6000), BatchSettings(local_model=nothing)
+    registrar = Registrar(ATLAS, local_model=nothing)
+    register_job(registrar, job, RegistrationFiles("s1"), settings, Requests(ATLAS, settings))
+    return images / "s1.png"
+
+
+def test_a_result_opens_with_the_image_where_it_was_registered(run, elsewhere, opened):
+    answer = run("atlalign", "label", "s1")
+    assert answer.code == 0, answer.err
+    [section] = opened[0][0].sections
+    assert section.load().image.samefile(elsewhere)
+
+
+def test_a_result_and_its_image_that_were_moved_together_are_found(run, elsewhere, opened, tmp_path, monkeypatch):
+    (tmp_path / "copy").mkdir()
+    for name in ("data", "work"):
+        (tmp_path / name).rename(tmp_path / "copy" / name)
+    monkeypatch.chdir(tmp_path)
+    answer = run("atlalign", "label", "copy/work/today/s1")
+    assert answer.code == 0, answer.err
+
+
+@pytest.mark.parametrize("request_text", [None, "{}", '{"image": 3}', '{"image": {"path": 3}}', "["])
+def test_an_image_that_is_nowhere_is_said_before_anything_is_served(run, elsewhere, opened, request_text):
+    elsewhere.unlink()
+    if request_text is not None:
+        Path("s1/request.json").write_text(request_text)
+    answer = run("atlalign", "label", "s1")
+    assert answer.code == 2
+    [line] = answer.err.strip().splitlines()
+    assert "'s1.png', which is not in s1, " in line
+    assert line.endswith("Name its folder with --images.")
+    looked = line.partition("which is not in ")[2].partition(". Name")[0].split(", ")
+    assert len({Path(folder).resolve() for folder in looked}) == len(looked)
+    assert opened == []
+
+
+def test_a_folder_is_served_if_any_section_can_be_shown(run, made, opened, tmp_path):
+    shutil.copytree(made, tmp_path / "copy")
+    (tmp_path / "copy" / "images" / "brain_s001.png").unlink()
+    for file in (tmp_path / "copy" / "run").rglob("labels/*.json"):
+        file.unlink()
+    answer = run("atlalign", "label", tmp_path / "copy" / "run", "--images", tmp_path / "copy" / "images")
+    assert answer.code == 0, answer.err
+    assert len(opened) == 1

@@ -167,3 +167,12 @@ def test_a_folder_that_is_no_result_and_a_damaged_field_are_refused(run, saved, 
     assert (answer.code, answer.err.count("\n")) == (2, 1)
     assert "deltas_xy.npy" in answer.err
     assert not out.exists()
+
+
+@pytest.mark.parametrize("folder", ["nowhere", "."])
+def test_what_is_no_result_folder_is_said(run, cells, monkeypatch, folder):
+    monkeypatch.chdir(cells.parent)
+    answer = run("atlalign", "points", folder, cells, "--out", "out.csv")
+    assert answer.code == 2
+    assert "A result folder must be one that atlalign register wrote" in answer.err
+    assert f"Received: {folder}, which" in answer.err

@@ -63,6 +63,11 @@ def test_missing_section(run, tmp_path):
     refused_register(run, tmp_path, tmp_path / "none.tif", "--position-um", 6000, expected=["none.tif"])
 
 
+def test_position_with_a_decimal_comma(run, tmp_path, section):
+    expected = ["'--position-um'", "must be a number of um, with a point", "Received: 5,4"]
+    refused_register(run, tmp_path, section, "--position-um", "5,4", expected=expected)
+
+
 def test_position_outside_the_atlas(run, tmp_path, section):
     refused_register(
         run,

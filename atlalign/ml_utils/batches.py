@@ -111,7 +111,6 @@ class BatchGenerator(keras.utils.PyDataset):
     def on_epoch_end(self):
         """Go on to the next epoch; Keras calls this, also once before the first one."""
         self.epoch += 1
-        self.ready_at.clear()
 
     def close(self):
         """End the worker processes, if there are any; they start again when a batch is asked for."""

@@ -26,6 +26,15 @@ if TYPE_CHECKING:
 _GRID_UM = 100  # coarse, to be quick
 _SECTION_UM = 50  # size of the pixels of the sections that are registered
 _WHEN = ("before", "default", "after")
+CONTENTS = {
+    "report.html": "what came of it, with pictures",
+    "sections/": f"the images of the new sections, {_SECTION_UM} um a pixel: what to register",
+    "section_1/ ...": "their registrations with the fine-tuned networks, as `atlalign register` writes them",
+    "figures/": "the pictures of the report",
+    "global/, local/": "the two trainings; best.keras is the network",
+    "global.h5, local.h5": "the simulated pairs",
+    "summary.json": "the errors",
+}
 # What the default networks were trained with: the field counts, the image is looked at.
 _SETTINGS: dict[str, dict[str, Any]] = {
     "global": {"losses": ("mse", "vector_distance"), "losses_weights": (0.0, 1.0), "batch_size": 8},
@@ -110,7 +119,8 @@ def run_demo(
         "its tissue. The default networks know the mouse brain, not the phantom."
     )
     curves = {f"Training of the {kind} network": f"{kind}/curves.png" for kind in ("global", "local")}
-    write_page(out / "report.html", "atlalign demo", [text], {**pictures, **curves})
+    inside = "In this folder: " + "; ".join(f"{name} {what}" for name, what in CONTENTS.items()) + "."
+    write_page(out / "report.html", "atlalign demo", [text, inside], {**pictures, **curves})
     return summary
 
 
@@ -178,6 +188,7 @@ def _register(out: Path, atlas: Atlas, size: DemoSize, seed: int, models: dict) 
 
     default, tuned = Registrar(atlas), Registrar(atlas, **models)
     (out / "sections").mkdir(exist_ok=True)
+    (out / "figures").mkdir(exist_ok=True)
     errors, pictures = [], {}
     for number in range(1, size.n_sections + 1):
         name = f"section_{number}"
@@ -189,9 +200,10 @@ def _register(out: Path, atlas: Atlas, size: DemoSize, seed: int, models: dict) 
         by_default = _errors_px(default.register(path, **how), pair)[1]
         error = {"name": name, "position_um": pair.p, "before_px": before, "default_px": by_default, "after_px": after}
         errors.append(error)
-        with atomic_path(out / f"{name}.png") as temporary:
+        figure = f"figures/{name}.png"
+        with atomic_path(out / figure) as temporary:
             registration_figure(registration).savefig(temporary, dpi=70)
-        pictures[f"{name}: plane at {pair.p} um, mean error {_in_words(error)}"] = f"{name}.png"
+        pictures[f"{name}: plane at {pair.p} um, mean error {_in_words(error)}"] = figure
     return errors, pictures
 
 

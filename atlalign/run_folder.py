@@ -81,6 +81,7 @@ def _draw_curves(table: pd.DataFrame) -> Figure:
     """One panel a quantity, training and validation in the same panel."""
     # Figure, not pyplot: no window system is asked for and no global state is left.
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     quantities = [name for name in map(str, table) if name not in ("epoch", "seconds") and not name.startswith("val_")]
     columns = min(3, len(quantities))
@@ -93,6 +94,7 @@ def _draw_curves(table: pd.DataFrame) -> Figure:
         if f"val_{name}" in table:
             panel.plot(table["epoch"], table[f"val_{name}"], style, label="validation")
         panel.set(title=name.replace("_", " "), xlabel="epoch", ylabel="px" if name.endswith("endpoint_error") else "")
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True))  # there is no epoch 1.5
         panel.grid(alpha=0.3)
     panels[0].legend()
     for panel in panels[len(quantities) :]:

@@ -5,7 +5,7 @@ import json
 import imageio.v3 as iio
 import pytest
 
-from atlalign.demo import DemoSize, run_demo
+from atlalign.demo import CONTENTS, DemoSize, run_demo
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +27,14 @@ def test_the_report_shows_every_picture_that_it_names(demo):
     out, _ = demo
     page = (out / "report.html").read_text()
     names = [part.split('"')[0] for part in page.split('src="')[1:]]
-    assert names == ["section_1.png", "section_2.png", "global/curves.png", "local/curves.png"]
+    assert names == ["figures/section_1.png", "figures/section_2.png", "global/curves.png", "local/curves.png"]
     assert all(iio.imread(out / name).size for name in names)
+
+
+def test_everything_in_the_folder_is_explained(demo):
+    out, _ = demo
+    known = {name.rstrip("/") for names in CONTENTS for name in names.replace("/ ...", "").split(", ")}
+    assert {path.name for path in out.iterdir()} == known | {"section_2"}
 
 
 def test_sections_are_of_both_polarities(demo):

@@ -6,8 +6,9 @@ import contextlib
 import io
 import os
 from collections.abc import Callable
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -45,7 +46,7 @@ def load_brainglobe(name: str, brainglobe_dir: str | os.PathLike | None = None) 
         raise AtlasError(
             "An atlas must be 'phantom', a folder with an atlas.toml, or an installed BrainGlobe atlas"
             f" ({', '.join(installed) or 'none is installed'}). Received: {name!r}. "
-            f"Correct the path, or install it with: brainglobe install -a {name}"
+            f"{_remedy(name, installed)}"
         )
     try:
         atlas = BrainGlobeAtlas(
@@ -56,6 +57,21 @@ def load_brainglobe(name: str, brainglobe_dir: str | os.PathLike | None = None) 
         raise _damaged(name, error) from None
     atlas.fs = _NoDownloads(name)
     return wrap_brainglobe(atlas, name, brainglobe_dir)
+
+
+def _remedy(name: str, installed: list[str]) -> str:
+    try:
+        from brainglobe_atlasapi.atlas_name import AtlasName
+    except ImportError:  # older versions know the names only by the network
+        known = installed
+    else:
+        known = [*get_args(AtlasName), *installed]
+    near = [] if name in known else get_close_matches(name, known, n=1, cutoff=0.8)
+    if not near:
+        return f"Correct the path, or install it with: brainglobe install -a {name}"
+    if near[0] in installed:
+        return f"Did you mean {near[0]}?"
+    return f"Did you mean {near[0]}? Install that with: brainglobe install -a {near[0]}"
 
 
 def installed_brainglobe(brainglobe_dir: str | os.PathLike | None = None) -> list[str]:

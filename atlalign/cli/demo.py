@@ -22,7 +22,7 @@ def demo_command(
     Takes some minutes on two cores. Example: atlalign demo atlalign-demo
     """
     from atlalign.cli.quiet import load_keras
-    from atlalign.demo import run_demo
+    from atlalign.demo import CONTENTS, run_demo
 
     load_keras()
     summary = run_demo(out, seed=seed, workers=workers, watch=_Watch())
@@ -31,6 +31,8 @@ def demo_command(
         f"the default networks, {summary['error_after_px']:.2f} px after fine-tuning them (1 px = 100 um). "
         f"Open {out / 'report.html'}"
     )
+    width = max(map(len, CONTENTS))
+    typer.echo("\n".join([f"In {out}:", *(f"  {name:{width}s}  {what}" for name, what in CONTENTS.items())]))
 
 
 class _Watch:

@@ -42,6 +42,7 @@ from atlalign._files import atomic_folder, require_file
 from atlalign.errors import InvalidFileError
 from atlalign.export._slices import SectionGrid, section_axes
 from atlalign.plane import Plane
+from atlalign.registration.areas import AREA_FORMAT
 from atlalign.section._grey import luminance
 
 if TYPE_CHECKING:
@@ -213,7 +214,7 @@ def write_brainglobe(registration: Registration, folder: str | os.PathLike) -> P
         _write(inside.inverse_x, inverse[..., 0])
         columns = ["structure_name", "left_area_mm2", "right_area_mm2", "total_area_mm2"]
         areas = registration.structure_areas().rename(columns={"name": "structure_name"})
-        areas[columns].to_csv(inside.areas, index=False)
+        areas[columns].to_csv(inside.areas, index=False, float_format=AREA_FORMAT)
         _write_structures(inside.structures, registration.atlas)
         record = json.dumps(_record(registration, grid), indent=2, allow_nan=False)
         inside.record.write_text(record + "\n", encoding="utf-8")

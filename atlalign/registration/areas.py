@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 LEFT, RIGHT = 1, 2  # as brainglobe-atlasapi counts hemispheres
 
+AREA_FORMAT = "%.6g"  # more digits than any outline is good for
 AREA_COLUMNS = ["left_area_mm2", "right_area_mm2", "total_area_mm2"]
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 
 from atlalign._files import atomic_path, require_folder, require_no_folder
 from atlalign._progress import no_progress
+from atlalign.registration.areas import AREA_FORMAT
 from atlalign.registration.groups import Groups, check_gathering, structures_of_groups
 from atlalign.registration.point_table import PointTable, open_points
 from atlalign.registration.points import count_table, locate_points, on_image, place_points, tally
@@ -116,7 +117,7 @@ def convert_points(
                 found = result.add(_to_px(values, table, size) if to == "atlas" else values)
                 writer.writerows(row + new for row, new in zip(rows, _texts(found), strict=True))
         if counts is not None:
-            result.counts(groups, depth).to_csv(temporary[1], index=False)
+            result.counts(groups, depth).to_csv(temporary[1], index=False, float_format=AREA_FORMAT)
     return result.summary(table, groups, counted=counts is not None)
 
 

@@ -197,6 +197,7 @@ def _run(
         AveragedWeights,
         DataOrder,
         Interruption,
+        ProgressReport,
         RunRecorder,
         StopOnNaN,
         WaitingTime,
@@ -206,6 +207,9 @@ def _run(
     seconds = 0.0 if state is None else state.seconds
     recorder = RunRecorder(folder, rows, averaged, config.early_stopping, seconds)
     interruption = Interruption(recorder, state, config.checkpoint_minutes, devices.any_process)
+    for report in callbacks:
+        if isinstance(report, ProgressReport):
+            report.epochs = config.epochs
     try:
         model.fit(
             data.training,

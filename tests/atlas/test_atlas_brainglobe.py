@@ -168,6 +168,17 @@ def test_an_atlas_that_is_not_installed_is_an_error_that_names_the_command(insta
     assert not (installed / "brainglobe-atlasapi" / "atlases" / "allen_mouse_25um").exists()
 
 
+def test_a_misspelt_name_of_an_installed_atlas_is_put_right(installed):
+    with pytest.raises(AtlasError, match=rf"Did you mean {NAME}\?$"):
+        Atlas.load(NAME[:3] + NAME[4:], brainglobe_dir=installed)
+
+
+def test_a_misspelt_name_of_a_known_atlas_is_put_right(installed):
+    pytest.importorskip("brainglobe_atlasapi.atlas_name")
+    with pytest.raises(AtlasError, match=r"mean allen_mouse_25um\? .*brainglobe install -a allen_mouse_25um$"):
+        Atlas.load("allen_mous_25um", brainglobe_dir=installed)
+
+
 def test_a_damaged_installation_is_one_line(tmp_path):
     folder = _write(tmp_path)
     next(folder.glob("**/terminology.csv")).unlink()

@@ -13,7 +13,7 @@ import pytest
 
 from atlalign._parts import alone_in
 from atlalign.errors import AtlalignError, ModelError
-from atlalign.ml_utils.callbacks import recorder
+from atlalign.ml_utils.callbacks import ProgressReport, recorder
 from atlalign.ml_utils.models import load_model
 from atlalign.simulate import simulate_dataset
 from atlalign.training import TrainingConfig, effective_config, fit, resume
@@ -100,6 +100,15 @@ def test_interrupted_within_epochs_a_run_has_the_curve_of_one_that_never_was(dat
     _assert_same_curve(whole, again)
     assert _weights(again.last_model) == pytest.approx(_weights(whole.last_model), rel=1e-3)
     assert _weights(again.best_model) == pytest.approx(_weights(whole.best_model), rel=1e-3)
+
+
+def test_a_run_that_goes_on_within_an_epoch_shows_how_many_there_are(data, tmp_path, capsys):
+    with pytest.raises(KeyboardInterrupt):
+        fit(config(data, tmp_path / "run", epochs=3), callbacks=[CtrlC(1)])
+    resume(tmp_path / "run", callbacks=[ProgressReport()])
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("Epoch")]
+    assert [line.split(":")[0] for line in lines] == ["Epoch 1/3", "Epoch 2/3", "Epoch 3/3"]
+    assert all("validation: loss" in line and len(line) < 160 for line in lines)
 
 
 def test_ctrl_c_is_given_back_after_a_training(data, tmp_path):

@@ -94,13 +94,18 @@ def section_picture(section: Section, shape: tuple[int, int]) -> np.ndarray:
     ndarray, uint8, shape (h, w, 3)
     """
     to_section = resize_affine(shape, section.shape)
-    # A finer picture reaches half a pixel beyond the outermost centres: their own value is there, not black.
-    across, down = (
-        np.clip(np.arange(n), -to_section[i, 2] / to_section[i, i], (size - 1 - to_section[i, 2]) / to_section[i, i])
-        - np.arange(n)
-        for i, (n, size) in enumerate(zip(shape[::-1], section.shape[::-1], strict=True))
-    )
-    small = section.resample(shape, to_section, deltas_xy=np.stack(np.meshgrid(across, down), axis=-1))
+    deltas_xy = None
+    if (to_section[:, 2] < 0).any():
+        # A finer picture reaches half a pixel beyond the outermost centres: their own value is there, not black.
+        across, down = (
+            np.clip(
+                np.arange(n), -to_section[i, 2] / to_section[i, i], (size - 1 - to_section[i, 2]) / to_section[i, i]
+            )
+            - np.arange(n)
+            for i, (n, size) in enumerate(zip(shape[::-1], section.shape[::-1], strict=True))
+        )
+        deltas_xy = np.stack(np.meshgrid(across, down), axis=-1)
+    small = section.resample(shape, to_section, deltas_xy=deltas_xy)
     colour = small.ndim == 3
     small = small[..., :3] if colour else small
     if not (colour and small.dtype == np.uint8):

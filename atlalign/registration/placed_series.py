@@ -139,9 +139,8 @@ def place_series(
     make_canvas = registrar.locator.canvas_maker(hemisphere=jobs[0].hemisphere)
     shown: Counter[Hemisphere] = Counter()
     for job, position_um in progress(list(zip(jobs, positions_um, strict=True)), total=len(jobs)):
-        with suppress(
-            AtlalignError, ValueError, OSError
-        ):  # a section that cannot be read is reported when its turn comes
+        # A section that cannot be read is reported when its turn comes.
+        with suppress(AtlalignError, ValueError, OSError):
             section = job.read().oriented(best.flip, best.rotate) if turned and best is not None else job.read()
             shown[make_canvas(section.tilted(found.tilt), position_um).hemisphere] += 1
     return PlacedSeries(

@@ -7,10 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from atlalign.cli.options import parse_numbers, parse_path, refuse_empty
-from atlalign.weights import default_models
+from atlalign.weights.defaults import DEFAULT, default_models
 
 _HDF5 = (".h5", ".hdf5")
-_DEFAULT = Path("default")  # names the global and the local network that come with the package
 
 
 def evaluate_command(
@@ -135,7 +134,7 @@ def _sorted_out(files: list[Path]) -> tuple[list[Path], list[Path]]:
     models = [path for path in files if _is_model(path)]
     data = [path for path in files if path not in models]
     both = [default_models()[kind] for kind in ("global", "local")]
-    return [model for path in models for model in (both if path == _DEFAULT else [path])], data
+    return [model for path in models for model in (both if path == Path(DEFAULT) else [path])], data
 
 
 def _is_model(path: Path) -> bool:

@@ -23,9 +23,9 @@ from atlalign.registration.jobs import SectionJob, as_jobs
 from atlalign.registration.landmark_step import check_smoothing
 from atlalign.registration.outcomes import Outcome, SectionTable
 from atlalign.registration.placed_series import place_series, read_series, require_series, write_series
-from atlalign.registration.predicting import DEFAULT
 from atlalign.registration.refinement import DEFAULT_LOSS, check_refinement
 from atlalign.registration.requests import BatchSettings, Requests, is_done
+from atlalign.weights.defaults import DEFAULT
 
 if TYPE_CHECKING:
     from atlalign.atlas import Atlas

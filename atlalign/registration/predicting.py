@@ -11,11 +11,9 @@ import numpy as np
 from atlalign.base import DisplacementField
 from atlalign.errors import ModelError
 from atlalign.section.resampling import resize_image
-from atlalign.weights import default_models
+from atlalign.weights.defaults import DEFAULT, default_models
 
 Predict = Callable[[np.ndarray, np.ndarray], Any]
-
-DEFAULT = "default"  # names the model of its kind that comes with the package
 
 
 def predictors(global_model: Any, local_model: Any) -> list[tuple[str, Predict]]:

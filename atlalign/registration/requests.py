@@ -17,8 +17,8 @@ from atlalign._files import atomic_path, require_file
 from atlalign.registration.files import RegistrationFiles
 from atlalign.registration.jobs import SectionJob
 from atlalign.registration.locating import default_position_model
-from atlalign.registration.predicting import DEFAULT, uses_default_global
-from atlalign.weights import default_models
+from atlalign.registration.predicting import uses_default_global
+from atlalign.weights.defaults import DEFAULT, default_models
 
 if TYPE_CHECKING:
     from atlalign.atlas import Atlas

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from atlalign._files import atomic_path, require_file
 from atlalign.errors import InvalidFileError, one_line
-from atlalign.training.config import DEFAULT, TrainingConfig
+from atlalign.training.config import TrainingConfig
+from atlalign.weights.defaults import DEFAULT
 
 _LARGEST_BYTES = 2**20  # a person's settings are short; more is another file
 _PATHS = ("data", "out", "global_model", "init_from")

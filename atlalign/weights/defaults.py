@@ -3,6 +3,7 @@
 from pathlib import Path
 
 VERSION = "2026.11"
+DEFAULT = "default"  # names the network of its kind that comes with the package, where a model is asked for
 
 _FOLDER = Path(__file__).resolve().parent
 
